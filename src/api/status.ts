@@ -1,0 +1,106 @@
+import { z } from 'zod';
+
+/** What the operator tells of a deployment. Times are RFC 3339, UTC. Nothing in it moves by itself. */
+const time = z.string().max(40).meta({ format: 'date-time' });
+const text = (max: number) => z.string().max(max);
+
+export const Condition = z.object({
+  type: text(64),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: text(128),
+  message: text(4096),
+  lastTransitionTime: time,
+  observedGeneration: z.int().optional(),
+});
+
+export const Endpoint = z.object({
+  replica: z.int(),
+  url: text(512).describe('OpenAI-compatible base, without `/v1`.'),
+  node: text(256),
+  port: z.int(),
+  jobId: text(32),
+  role: z.enum(['Serving', 'Warming', 'Draining']),
+  ready: z.boolean(),
+  since: time,
+});
+
+export const JobStatus = z.object({
+  replica: z.int(),
+  attempt: z.int(),
+  jobId: text(32),
+  state: text(32).describe('SLURM\'s word.'),
+  reason: text(256).optional(),
+  explanation: text(1024).optional().describe('The reason in a sentence, with the next step.'),
+  partition: text(256).optional(),
+  nodes: z.array(text(256)).max(64).optional(),
+  submitTime: time.optional(),
+  expectedStartTime: time.optional(),
+  startTime: time.optional(),
+  endTime: time.optional(),
+  exitCode: z.int().optional(),
+});
+
+export const Failure = z.object({
+  reason: text(64),
+  message: text(2048),
+  advice: text(2048).optional(),
+  replica: z.int(),
+  attempt: z.int(),
+  node: text(256).optional(),
+  jobId: text(32).optional(),
+  exitCode: z.int().optional(),
+  logTail: text(4096).optional(),
+  time,
+});
+
+/** One replica's memory: what must survive a restart of the operator and is in no job. */
+export const ReplicaRecord = z.object({
+  replica: z.int(),
+  attempt: z.int().describe('The newest attempt claimed for this replica; written before it is submitted.'),
+  specHash: text(64).optional().describe('Of the spec that attempt was rendered from.'),
+  jobId: text(32).optional().describe('The job SLURM acknowledged or showed for that attempt.'),
+  submitTime: time.optional().describe('When its last submission began.'),
+  doubtUntil: time.optional().describe('The submission may still land until then.'),
+  missingSince: time.optional().describe('The job is in no complete listing since then.'),
+  settledAttempt: z.int().describe('Attempts up to this one have ended and were counted, once.'),
+  spent: z.array(time).max(1001).describe('Times of the failures that count against restartPolicy.maxRestarts.'),
+  retryTime: time.optional().describe('No submission before this time.'),
+  held: z
+    .object({ reason: text(64), generation: z.int() })
+    .optional()
+    .describe('Given up until the spec moves past this generation.'),
+});
+
+export const ExcludedNode = z.object({ name: text(256), reason: text(64), until: time });
+
+export const Status = z.object({
+  observedGeneration: z.int().optional(),
+  phase: z
+    .enum(['Pending', 'Queued', 'Starting', 'Running', 'Degraded', 'Failed', 'Stalled', 'Suspended', 'Deleting', 'Invalid', 'Unknown'])
+    .optional()
+    .describe('For people; programs read conditions.'),
+  replicas: z.int().optional().describe('Replicas with a live job.'),
+  readyReplicas: z.int().optional().describe('Replicas whose endpoint answers.'),
+  updatedReplicas: z.int().optional().describe('Replicas whose job comes from the present spec.'),
+  selector: text(512).optional(),
+  url: text(512).optional().describe('An endpoint that answers.'),
+  endpoints: z.array(Endpoint).max(512).optional(),
+  jobs: z.array(JobStatus).max(1024).optional(),
+  records: z.array(ReplicaRecord).max(512).optional(),
+  restarts: z.int().optional().describe('Attempts that replaced a failed one, ever.'),
+  lastFailure: Failure.optional(),
+  excludedNodes: z.array(ExcludedNode).max(64).optional(),
+  conditions: z
+    .array(Condition)
+    .max(16)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
+});
+
+export type Status = z.infer<typeof Status>;
+export type Condition = z.infer<typeof Condition>;
+export type Endpoint = z.infer<typeof Endpoint>;
+export type JobStatus = z.infer<typeof JobStatus>;
+export type Failure = z.infer<typeof Failure>;
+export type ReplicaRecord = z.infer<typeof ReplicaRecord>;
+export type ExcludedNode = z.infer<typeof ExcludedNode>;

@@ -1,0 +1,16 @@
+/** Time as an argument. Only adapters and `main.ts` hold the real one; scenarios drive one by hand. */
+export interface Clock {
+  /** Epoch, ms. */
+  now(): number;
+  /** Runs once after `delayMs`; the returned function withdraws it. Never keeps the process alive by itself. */
+  after(delayMs: number, run: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,23 @@
+/** What the place gives every job, whatever its deployment says. Comes from `config/operator.yaml`. */
+export type Site = {
+  /** Absolute, on a file system the compute nodes share with the operator; exists before anything is submitted. */
+  readonly logDirectory: string;
+  /** Ports an endpoint may use when its spec names none; both ends included. */
+  readonly portRange: PortRange;
+  /** Used where a spec leaves the field out. */
+  readonly defaults: {
+    readonly account?: string;
+    readonly partitions: readonly string[];
+    readonly qos?: string;
+    readonly time?: string;
+  };
+  /** argv that starts the bundled stand-in engine on a compute node: an absolute Node.js and an absolute script. */
+  readonly standInCommand: readonly string[];
+};
+
+export type PortRange = { readonly low: number; readonly high: number };
+
+/** Where a job writes: one file an attempt. `%j` in the `#SBATCH --output` line becomes the id. */
+export function logPath(site: Pick<Site, 'logDirectory'>, jobName: string, jobId: string): string {
+  return `${site.logDirectory}/${jobName}-${jobId}.log`;
+}

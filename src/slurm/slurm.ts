@@ -1,0 +1,61 @@
+import type { Result } from '../result.ts';
+import type { Job, JobEnding, JobRef } from './job.ts';
+
+/** Every answer of the cluster is typed by what it asks of the caller. */
+export type SlurmError =
+  /** Never arrived: try again later, nothing happened. */
+  | { readonly kind: 'unreachable'; readonly message: string }
+  /** May have arrived, or answered only half: nothing may be concluded. */
+  | { readonly kind: 'unknown'; readonly message: string }
+  /** Slurm understood and refused, in its own words: waiting will not help. */
+  | { readonly kind: 'rejected'; readonly message: string };
+
+/** Jobs of ours, complete. Only a call that proved its own completeness makes one. */
+export type Listing = {
+  readonly jobs: readonly Job[];
+  /** Epoch, ms, taken before the question was sent: the view is at least this fresh. */
+  readonly askedAtMs: number;
+};
+
+export type Submission = {
+  /** The value of `--job-name`, repeated in the script's `#SBATCH` lines. */
+  readonly name: string;
+  /** The whole batch script; options stand in its `#SBATCH` lines and nowhere else. */
+  readonly script: string;
+};
+
+export type NodeInfo = {
+  readonly name: string;
+  /** Where the node is reached: Slurm's NodeAddr. */
+  readonly address: string;
+  /** Slurm's state word in lower case without flags: `idle`, `mixed`, `allocated`, `down`, `drained`, … */
+  readonly state: string;
+};
+
+/**
+ * The cluster, in Slurm's words. One suite (`test/contract/slurm.ts`) holds every adapter to it.
+ * No call throws; every call has a deadline and an output cap.
+ */
+export interface Slurm {
+  /** Shown to people: the cluster's name. */
+  readonly cluster: string;
+  /**
+   * All jobs of this user whose name begins with `vllm.`, every state still on record, in one call.
+   * An answer that cannot prove it is complete is `unknown`, never an empty list.
+   */
+  listJobs(): Promise<Result<Listing, SlurmError>>;
+  /** How these jobs ended, as far as the controller still knows; jobs it no longer knows or that still live are left out. */
+  describe(refs: readonly JobRef[]): Promise<Result<readonly JobEnding[], SlurmError>>;
+  /**
+   * How jobs of these names ended, from accounting, submitted at or after `sinceMs`.
+   * `rejected` when the cluster keeps no accounting.
+   */
+  history(names: readonly string[], sinceMs: number): Promise<Result<readonly JobEnding[], SlurmError>>;
+  /** Answers with the job's id. */
+  submit(submission: Submission): Promise<Result<string, SlurmError>>;
+  /** Ends the job if id, name and user all still match; a job that is gone or is somebody else's is no error. */
+  cancel(ref: JobRef): Promise<Result<void, SlurmError>>;
+  nodes(): Promise<Result<readonly NodeInfo[], SlurmError>>;
+  /** Releases what the adapter holds; jobs live on. */
+  close(): Promise<void>;
+}
