@@ -141,7 +141,7 @@ export const Spec = z
       .describe('How the operator decides that an endpoint answers.'),
     restartPolicy: z
       .strictObject({
-        maxRestarts: z.int().min(0).max(1000).default(5).describe('Failures of one replica within windowSeconds before it is Stalled.'),
+        maxRestarts: z.int().min(0).max(100).default(5).describe('Failures of one replica within windowSeconds before it is Stalled.'),
         windowSeconds: seconds(60, 30 * 86_400).default(3600).describe('How far back failures are counted.'),
         backoff: z
           .strictObject({

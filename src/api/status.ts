@@ -61,14 +61,19 @@ export const ReplicaRecord = z.object({
   jobId: text(32).optional().describe('The job SLURM acknowledged or showed for that attempt.'),
   submitTime: time.optional().describe('When its last submission began.'),
   doubtUntil: time.optional().describe('The submission may still land until then.'),
+  seen: z.boolean().optional().describe('A listing has shown the job.'),
   missingSince: time.optional().describe('The job is in no complete listing since then.'),
-  settledAttempt: z.int().describe('Attempts up to this one have ended and were counted, once.'),
-  spent: z.array(time).max(1001).describe('Times of the failures that count against restartPolicy.maxRestarts.'),
+  settledAttempt: z.int().describe('Attempts up to this one were judged, once; a job of theirs that still lives is cancelled.'),
+  failures: z
+    .array(z.object({ time, spends: z.boolean() }))
+    .max(101)
+    .describe('Failures within restartPolicy.windowSeconds, oldest first; those that spend count against maxRestarts.'),
   retryTime: time.optional().describe('No submission before this time.'),
   held: z
     .object({ reason: text(64), generation: z.int() })
     .optional()
     .describe('Given up until the spec moves past this generation.'),
+  retired: z.boolean().optional().describe('The slot is not wanted at present; kept so that attempts are numbered upwards for ever.'),
 });
 
 export const ExcludedNode = z.object({ name: text(256), reason: text(64), until: time });

@@ -67,3 +67,6 @@ export type JobEnding = {
   readonly startMs?: number;
   readonly endMs: number;
 };
+
+/** Names one run of one job for as long as it is on record: ids are reused, a requeue keeps the id. */
+export const jobKey = (job: Pick<JobHead, 'id' | 'submitMs'>): string => `${job.id}@${job.submitMs}`;

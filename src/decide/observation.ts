@@ -1,0 +1,51 @@
+import type { Resource } from '../api/resource.ts';
+import type { Site } from '../launch/site.ts';
+import type { ProbeMemory } from '../probe/prober.ts';
+import type { Known } from '../result.ts';
+import type { Identity, JobReport } from '../slurm/identity.ts';
+import type { Job, JobEnding } from '../slurm/job.ts';
+import type { SlurmError } from '../slurm/slurm.ts';
+import type { Policy } from './policy.ts';
+
+/** A job that proved, by name and marker, to belong to this very resource (uid) and store (owner). */
+export type OwnJob = Job & { readonly identity: Identity; readonly report: JobReport };
+
+/** Everything a turn knows: facts, no opinions. */
+export type Observation = {
+  /** Epoch, ms. */
+  readonly now: number;
+  readonly resource: Resource;
+  /** The store's id; goes into the marker of new jobs. */
+  readonly owner: string;
+  readonly slurm: Known<SlurmView, SlurmError>;
+  /** More of the fleet vanished at once than can be believed: nothing is concluded from absence. */
+  readonly viewSuspect: boolean;
+  /** Every endpoint of the fleet stopped answering at once: more likely our own network than all of them. */
+  readonly networkSuspect: boolean;
+  /** By `jobKey`; of ended jobs not yet settled. A missing entry: could not be asked this time. */
+  readonly endings: ReadonlyMap<string, Ending>;
+  /** By job name; of jobs acknowledged or seen that the listing lacks. A missing entry: could not be asked. */
+  readonly history: ReadonlyMap<string, HistoryAnswer>;
+  /** By `jobKey`. */
+  readonly probes: ReadonlyMap<string, ProbeMemory>;
+  /** NodeAddr by node name, as far as known. */
+  readonly nodeAddresses: ReadonlyMap<string, string>;
+  /** Names of nodes that can run jobs; undefined: not known. */
+  readonly usableNodes: readonly string[] | undefined;
+  readonly policy: Policy;
+  readonly site: Site;
+  /** Text of `config/launch/serve.sh`. */
+  readonly body: string;
+  /** Fresh random word, lower-case letters and digits: makes the nonces of this turn. */
+  readonly entropy: string;
+};
+
+export type SlurmView = {
+  /** Epoch, ms: the listing's question was sent at this time. */
+  readonly askedAtMs: number;
+  readonly jobs: readonly OwnJob[];
+};
+
+export type Ending = JobEnding & { readonly logTail: string | undefined };
+/** Accounting's word: how it ended, or that it knows no such job; `unkept` where there is no accounting. */
+export type HistoryAnswer = { readonly kind: 'ended'; readonly ending: Ending } | { readonly kind: 'none' } | { readonly kind: 'unkept' };

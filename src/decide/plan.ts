@@ -1,0 +1,41 @@
+import type { Status } from '../api/status.ts';
+import type { Result } from '../result.ts';
+import type { JobRef } from '../slurm/job.ts';
+import type { SlurmError } from '../slurm/slurm.ts';
+import type { StoreError } from '../store/store.ts';
+
+/** What a turn does, in order. `act` carries it out and decides nothing. */
+export type Action =
+  | { readonly kind: 'addFinalizer' }
+  | { readonly kind: 'releaseFinalizer' }
+  /**
+   * Written before anything irreversible: which attempts are about to be submitted, in doubt until known, and
+   * which are given up. When it cannot be written, the actions behind it are not done.
+   */
+  | { readonly kind: 'claim'; readonly status: Status }
+  | {
+      readonly kind: 'submit';
+      readonly replica: number;
+      readonly attempt: number;
+      readonly name: string;
+      readonly script: string;
+      /** Epoch, ms: not begun later than this, for the claim names when it can land. */
+      readonly notAfterMs: number;
+    }
+  | { readonly kind: 'cancel'; readonly job: JobRef; readonly why: string };
+
+export type Plan = {
+  readonly actions: readonly Action[];
+  /** What the actions imply if each succeeds as far as is known beforehand; `settle` adds the outcomes. */
+  readonly status: Status;
+  /** ms from now; undefined: nothing to wait for but events. */
+  readonly requeueAfterMs: number | undefined;
+};
+
+export type Outcome =
+  | { readonly action: Extract<Action, { kind: 'submit' }>; readonly result: Result<string, SlurmError> }
+  | { readonly action: Extract<Action, { kind: 'cancel' }>; readonly result: Result<void, SlurmError> }
+  | {
+      readonly action: Extract<Action, { kind: 'addFinalizer' | 'releaseFinalizer' | 'claim' }>;
+      readonly result: Result<void, StoreError>;
+    };
