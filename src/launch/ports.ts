@@ -1,10 +1,15 @@
 import type { Spec } from '../api/spec.ts';
 import type { PortRange, Site } from './site.ts';
 
-/** The ports an endpoint of this deployment may use; a fixed port is a range of one. */
-export function portRangeOf(spec: Spec, site: Pick<Site, 'portRange'>): PortRange {
-  if (spec.endpoint.port !== undefined) return { low: spec.endpoint.port, high: spec.endpoint.port };
-  if (spec.endpoint.portRange === undefined) return site.portRange;
-  const [low = 0, high = 0] = spec.endpoint.portRange.split('-').map(Number);
-  return { low, high };
+/** Ports an attempt may answer on, both ends included. What a job says of its port is checked against it. */
+export function allowedPorts(spec: Pick<Spec, 'endpoint'>, site: Pick<Site, 'portRange'>): PortRange {
+  const { port, portRange } = spec.endpoint;
+  if (port !== undefined) return { low: port, high: port };
+  return (portRange === undefined ? undefined : parsePortRange(portRange)) ?? site.portRange;
+}
+
+/** `LOW-HIGH`, unprivileged and in order; undefined when it is not. */
+export function parsePortRange(text: string): PortRange | undefined {
+  const [low = 0, high = 0] = text.split('-').map(Number);
+  return low >= 1024 && low <= high && high <= 65_535 ? { low, high } : undefined;
 }

@@ -9,5 +9,7 @@ import { err, ok, type Result } from '../result.ts';
 export function readSpec(raw: unknown): Result<Spec, readonly SpecProblem[]> {
   const parsed = Spec.safeParse(raw);
   if (parsed.success) return ok(parsed.data);
-  return err(parsed.error.issues.map((issue) => ({ field: ['spec', ...issue.path].join('.'), message: issue.message })));
+  return err(
+    parsed.error.issues.map((issue) => ({ field: ['spec', ...issue.path].join('.'), message: issue.message })),
+  );
 }

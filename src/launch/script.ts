@@ -1,6 +1,9 @@
 import type { Spec } from '../api/spec.ts';
 import type { Identity } from '../slurm/identity.ts';
+import { directives } from './directives.ts';
+import { assignment } from './quote.ts';
 import type { Site } from './site.ts';
+import { type LaunchVariables, launchVariables } from './variables.ts';
 
 export type LaunchInput = {
   readonly identity: Identity;
@@ -14,5 +17,14 @@ export type LaunchInput = {
 
 /** The batch script of one attempt. Pure: the same input gives the same bytes. */
 export function renderScript(input: LaunchInput): string {
-  throw new Error(`not yet: ${input.identity.name}`);
+  return composeScript(directives(input), launchVariables(input), input.body);
+}
+
+/**
+ * sbatch stops looking for `#SBATCH` at the first command, which is the first assignment: a line break in a value
+ * can begin no other directive.
+ */
+export function composeScript(options: readonly string[], variables: LaunchVariables, body: string): string {
+  const assignments = Object.entries(variables).map(([name, value]) => assignment(name, value));
+  return ['#!/bin/bash', ...options, ...assignments, body].join('\n');
 }

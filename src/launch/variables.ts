@@ -1,0 +1,50 @@
+import { marker } from '../slurm/identity.ts';
+import { engineCommand } from './arguments.ts';
+import { engineEnvironment } from './environment.ts';
+import { allowedPorts } from './ports.ts';
+import type { LaunchInput } from './script.ts';
+import { servedNames } from './served.ts';
+
+/** Everything `serve.sh` is told. Its head lists the same names, with their meaning. */
+export type LaunchVariables = {
+  readonly VSO_MARKER: string;
+  readonly VSO_MODULES: readonly string[];
+  readonly VSO_VENV: string;
+  readonly VSO_ENGINE: readonly string[];
+  readonly VSO_ENGINE_ENVIRONMENT: readonly string[];
+  readonly VSO_SERVED_NAMES: readonly string[];
+  readonly VSO_PORT_LOW: string;
+  readonly VSO_PORT_HIGH: string;
+  readonly VSO_START_SECONDS: string;
+  readonly VSO_PROBE_PERIOD_SECONDS: string;
+  readonly VSO_PROBE_TIMEOUT_SECONDS: string;
+  readonly VSO_PROBE_FAILURES: string;
+  readonly VSO_DRAIN_GRACE_SECONDS: string;
+  readonly VSO_DRAIN_SECONDS: string;
+};
+
+/** A draining endpoint goes on serving this long, so that every route to it is gone: longer than one listing. */
+const DRAIN_GRACE_SECONDS = 15;
+/** Then running requests have this long. With the grace and the engine's own end it fits the walltime's notice. */
+const DRAIN_SECONDS = 80;
+
+export function launchVariables({ identity, spec, site }: LaunchInput): LaunchVariables {
+  const ports = allowedPorts(spec, site);
+  const { startup, liveness } = spec.probes;
+  return {
+    VSO_MARKER: marker(identity),
+    VSO_MODULES: spec.runtime.modules,
+    VSO_VENV: spec.runtime.venv ?? '',
+    VSO_ENGINE: engineCommand(spec, site),
+    VSO_ENGINE_ENVIRONMENT: engineEnvironment(spec),
+    VSO_SERVED_NAMES: servedNames(spec),
+    VSO_PORT_LOW: String(ports.low),
+    VSO_PORT_HIGH: String(ports.high),
+    VSO_START_SECONDS: String(startup.timeoutSeconds),
+    VSO_PROBE_PERIOD_SECONDS: String(liveness.periodSeconds),
+    VSO_PROBE_TIMEOUT_SECONDS: String(liveness.timeoutSeconds),
+    VSO_PROBE_FAILURES: String(liveness.failureThreshold),
+    VSO_DRAIN_GRACE_SECONDS: String(DRAIN_GRACE_SECONDS),
+    VSO_DRAIN_SECONDS: String(DRAIN_SECONDS),
+  };
+}
