@@ -1,0 +1,103 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Key } from '../api/key.ts';
+import type { Resource, SpecProblem } from '../api/resource.ts';
+import type { Spec } from '../api/spec.ts';
+import { readSpec } from '../launch/read-spec.ts';
+import type { Result } from '../result.ts';
+
+/** What a person declares under one name, read. */
+export type Declared = {
+  readonly spec: Result<Spec, readonly SpecProblem[]>;
+  /** The raw `spec` in canonical JSON: equal when two texts differ in comments, order or layout only. */
+  readonly specText: string;
+  readonly annotations: Readonly<Record<string, string>>;
+};
+
+/** A resource with what its store must remember besides. */
+export type Held = {
+  readonly resource: Resource;
+  /** `specText` that `resource.generation` was counted for. */
+  readonly seenText: string;
+  /** `specText` that `resource.spec` was read from; undefined as long as there was no good one. */
+  readonly goodText: string | undefined;
+};
+
+export function declare(rawSpec: unknown, annotations: Readonly<Record<string, string>> = {}): Declared {
+  return { spec: readSpec(rawSpec), specText: canonicalJson(rawSpec), annotations };
+}
+
+/** The first sight of a resource. */
+export function admit(key: Key, declared: Declared, born: { readonly uid: string; readonly atMs: number }): Held {
+  const { spec, specText, annotations } = declared;
+  return {
+    seenText: specText,
+    goodText: spec.ok ? specText : undefined,
+    resource: {
+      key,
+      uid: born.uid,
+      generation: 1,
+      version: '0',
+      createdMs: born.atMs,
+      finalizers: [],
+      annotations,
+      spec: spec.ok ? spec.value : undefined,
+      specGeneration: spec.ok ? 1 : 0,
+      problems: spec.ok ? [] : spec.error,
+      status: {},
+    },
+  };
+}
+
+/**
+ * What an edit makes of a resource. The generation rises when the meaning of `spec` changed, and an edit that is
+ * no good leaves the last good spec in force.
+ * @returns `held` itself when nothing changed
+ */
+export function revise(held: Held, declared: Declared): Held {
+  return annotate(reviseSpec(held, declared), declared.annotations);
+}
+
+/** @returns `held` itself when these are its annotations */
+export function annotate(held: Held, annotations: Declared['annotations']): Held {
+  if (isDeepStrictEqual(held.resource.annotations, annotations)) return held;
+  return { ...held, resource: { ...held.resource, annotations } };
+}
+
+function reviseSpec(held: Held, { spec, specText }: Declared): Held {
+  const { resource } = held;
+  const problems = spec.ok ? [] : spec.error;
+  if (specText === held.seenText) {
+    // The same text may be judged anew, by another release or with its lines moved.
+    const judgedAlike = isDeepStrictEqual(resource.problems, problems);
+    const readAlike = !spec.ok || isDeepStrictEqual(resource.spec, spec.value);
+    if (judgedAlike && readAlike) return held;
+    if (!spec.ok) return { ...held, resource: { ...resource, problems } };
+    return {
+      ...held,
+      goodText: specText,
+      resource: { ...resource, problems, spec: spec.value, specGeneration: resource.generation },
+    };
+  }
+  if (spec.ok && resource.problems.length === 0 && isDeepStrictEqual(spec.value, resource.spec)) {
+    return { ...held, seenText: specText, goodText: specText }; // a default written out, or left out again
+  }
+  const generation = resource.generation + 1;
+  if (!spec.ok) return { ...held, seenText: specText, resource: { ...resource, generation, problems } };
+  return {
+    seenText: specText,
+    goodText: specText,
+    resource: { ...resource, generation, problems, spec: spec.value, specGeneration: generation },
+  };
+}
+
+/** JSON with the keys of every object sorted. What JSON cannot say (`undefined`, NaN) reads as null. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
+    return `{${members.join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}
