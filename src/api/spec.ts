@@ -8,32 +8,52 @@ import { parseSlurmTime } from '../slurm/duration.ts';
 
 const word = (max: number) => z.string().min(1).max(max);
 /** One line of printable text: it ends in an `#SBATCH` line, where a line break would begin another. */
-const oneLine = (max: number) =>
-  word(max).regex(/^[^\p{Cc}]+$/u, 'must be one line without control characters');
+const oneLine = (max: number) => word(max).regex(/^[^\p{Cc}]+$/u, 'must be one line without control characters');
 /** What sbatch takes as one value: no blanks, quotes or shell signs to be in doubt about. */
-const sbatchWord = (max = 128) => word(max).regex(/^[A-Za-z0-9_.:@%+=/-]+$/, 'must be one word of letters, digits and _.:@%+=/-');
-const nodeNames = () => z.array(word(1024).regex(/^[A-Za-z0-9_.,[\]-]+$/, 'must be node names or a node list such as node[001-004]')).max(64);
+const sbatchWord = (max = 128) =>
+  word(max).regex(/^[A-Za-z0-9_.:@%+=/-]+$/, 'must be one word of letters, digits and _.:@%+=/-');
+const nodeNames = () =>
+  z.array(word(1024).regex(/^[A-Za-z0-9_.,[\]-]+$/, 'must be node names or a node list such as node[001-004]')).max(64);
 const seconds = (min: number, max: number) => z.int().min(min).max(max);
 
 export const Model = z.strictObject({
   uri: oneLine(1024)
-    .regex(/^(hf:\/\/[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+|file:\/\/\/\S+)$/, 'must be hf://ORG/REPO or file:///ABSOLUTE/PATH')
-    .describe('Where the weights are: `hf://org/repo` on the Hugging Face hub, or `file:///path` seen by the compute nodes.'),
+    .regex(
+      /^(hf:\/\/[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+|file:\/\/\/\S+)$/,
+      'must be hf://ORG/REPO or file:///ABSOLUTE/PATH',
+    )
+    .describe(
+      'Where the weights are: `hf://org/repo` on the Hugging Face hub, or `file:///path` seen by the compute nodes.',
+    ),
   revision: sbatchWord().optional().describe('Branch, tag or commit of the hub repository.'),
   name: word(256)
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_./:-]*$/, 'must begin with a letter or digit and hold only letters, digits and _./:-')
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9_./:-]*$/,
+      'must begin with a letter or digit and hold only letters, digits and _./:-',
+    )
     .optional()
     .describe('Name clients ask for (`--served-model-name`). Default: the repository, or the last part of the path.'),
   aliases: z
-    .array(word(256).regex(/^[A-Za-z0-9][A-Za-z0-9_./:-]*$/, 'must begin with a letter or digit and hold only letters, digits and _./:-'))
+    .array(
+      word(256).regex(
+        /^[A-Za-z0-9][A-Za-z0-9_./:-]*$/,
+        'must begin with a letter or digit and hold only letters, digits and _./:-',
+      ),
+    )
     .max(16)
     .default([])
     .meta({ 'x-kubernetes-list-type': 'set' })
     .describe('Further names the same endpoint answers to.'),
   cache: z
     .strictObject({
-      path: oneLine(1024).regex(/^\//, 'must be an absolute path').optional().describe('Hugging Face cache directory on the compute nodes (`HF_HOME`). Default: the user\'s own.'),
-      offline: z.boolean().default(false).describe('Never ask the hub; everything must be in the cache (`HF_HUB_OFFLINE=1`).'),
+      path: oneLine(1024)
+        .regex(/^\//, 'must be an absolute path')
+        .optional()
+        .describe("Hugging Face cache directory on the compute nodes (`HF_HOME`). Default: the user's own."),
+      offline: z
+        .boolean()
+        .default(false)
+        .describe('Never ask the hub; everything must be in the cache (`HF_HUB_OFFLINE=1`).'),
     })
     .prefault({})
     .describe('Where downloaded weights are kept.'),
@@ -45,49 +65,100 @@ export const Spec = z
     replicas: z.int().min(0).max(512).default(1).describe('Serving copies, each an allocation of its own.'),
     parallelism: z
       .strictObject({
-        tensor: z.int().min(1).max(1024).optional().describe('Tensor-parallel ranks. Default: all GPUs of the replica divided by `pipeline`.'),
+        tensor: z
+          .int()
+          .min(1)
+          .max(1024)
+          .optional()
+          .describe('Tensor-parallel ranks. Default: all GPUs of the replica divided by `pipeline`.'),
         pipeline: z.int().min(1).max(1024).default(1).describe('Pipeline-parallel stages.'),
       })
       .prefault({})
       .describe('How ranks split the model; tensor × pipeline must not exceed nodes × gpusPerNode.'),
     resources: z
       .strictObject({
-        nodes: z.int().min(1).max(1, 'must be 1: replicas over several nodes are not served by this version').default(1).describe('Nodes of one replica.'),
+        nodes: z
+          .int()
+          .min(1)
+          .max(1, 'must be 1: replicas over several nodes are not served by this version')
+          .default(1)
+          .describe('Nodes of one replica.'),
         gpusPerNode: z.int().min(0).max(64).default(1).describe('GPUs on each node (`--gres=gpu`); 0 asks for none.'),
-        gpuType: sbatchWord(64).regex(/^[A-Za-z0-9_.-]+$/, 'must be a GPU type as the site names it, such as h100').optional().describe('GPU type in the site\'s gres names, such as `h100`.'),
-        cpusPerTask: z.int().min(1).max(4096).optional().describe('CPU cores of one node\'s task (`--cpus-per-task`).'),
-        memory: word(16).regex(/^\d+[KMGT]?$/, 'must be a number with K, M, G or T, such as 128G').optional().describe('Memory a node (`--mem`), such as `128G`. Not together with memoryPerGpu.'),
-        memoryPerGpu: word(16).regex(/^\d+[KMGT]?$/, 'must be a number with K, M, G or T, such as 64G').optional().describe('Memory a GPU (`--mem-per-gpu`), such as `64G`.'),
+        gpuType: sbatchWord(64)
+          .regex(/^[A-Za-z0-9_.-]+$/, 'must be a GPU type as the site names it, such as h100')
+          .optional()
+          .describe("GPU type in the site's gres names, such as `h100`."),
+        cpusPerTask: z.int().min(1).max(4096).optional().describe("CPU cores of one node's task (`--cpus-per-task`)."),
+        memory: word(16)
+          .regex(/^\d+[KMGT]?$/, 'must be a number with K, M, G or T, such as 128G')
+          .optional()
+          .describe('Memory a node (`--mem`), such as `128G`. Not together with memoryPerGpu.'),
+        memoryPerGpu: word(16)
+          .regex(/^\d+[KMGT]?$/, 'must be a number with K, M, G or T, such as 64G')
+          .optional()
+          .describe('Memory a GPU (`--mem-per-gpu`), such as `64G`.'),
       })
       .prefault({})
       .describe('What one replica asks of SLURM.'),
     slurm: z
       .strictObject({
         account: sbatchWord().optional().describe('`--account`.'),
-        partitions: z.array(sbatchWord()).max(16).default([]).describe('`--partition`: SLURM takes the first that can start. Default: the operator\'s setting, else the cluster\'s.'),
+        partitions: z
+          .array(sbatchWord())
+          .max(16)
+          .default([])
+          .describe(
+            "`--partition`: SLURM takes the first that can start. Default: the operator's setting, else the cluster's.",
+          ),
         qos: sbatchWord().optional().describe('`--qos`.'),
         time: word(32)
-          .refine((text) => parseSlurmTime(text) !== undefined, 'must be a SLURM time: minutes, HH:MM:SS, D-HH, D-HH:MM:SS or UNLIMITED')
+          .refine(
+            (text) => parseSlurmTime(text) !== undefined,
+            'must be a SLURM time: minutes, HH:MM:SS, D-HH, D-HH:MM:SS or UNLIMITED',
+          )
           .optional()
-          .describe('Walltime of one attempt (`--time`), in SLURM\'s notations.'),
+          .describe("Walltime of one attempt (`--time`), in SLURM's notations."),
         reservation: sbatchWord().optional().describe('`--reservation`.'),
-        constraint: word(256).regex(/^[A-Za-z0-9_.,&|()[\]*:-]+$/, 'must be node features joined by & | , or [ ]').optional().describe('`--constraint`: node features.'),
+        constraint: word(256)
+          .regex(/^[A-Za-z0-9_.,&|()[\]*:-]+$/, 'must be node features joined by & | , or [ ]')
+          .optional()
+          .describe('`--constraint`: node features.'),
         exclude: nodeNames().default([]).describe('`--exclude`: nodes never to use.'),
         nodelist: nodeNames().default([]).describe('`--nodelist`: nodes that must be in the allocation.'),
-        licenses: sbatchWord(256).regex(/^[^%]*$/, 'must be licence names such as foo:2').optional().describe('`--licenses`.'),
+        licenses: sbatchWord(256)
+          .regex(/^[^%]*$/, 'must be licence names such as foo:2')
+          .optional()
+          .describe('`--licenses`.'),
         extraArgs: z
-          .array(oneLine(256).regex(/^--[a-z][a-z0-9-]*(=[^\s"'\\`$]+)?$/, 'must be --option or --option=value without blanks, quotes or shell signs'))
+          .array(
+            oneLine(256).regex(
+              /^--[a-z][a-z0-9-]*(=[^\s"'\\`$]+)?$/,
+              'must be --option or --option=value without blanks, quotes or shell signs',
+            ),
+          )
           .max(32)
           .default([])
           .describe('Further sbatch options, `--option=value` each. Options the operator owns are refused.'),
       })
       .prefault({})
-      .describe('Where and how long, in sbatch\'s own words.'),
+      .describe("Where and how long, in sbatch's own words."),
     runtime: z
       .strictObject({
-        type: z.enum(['host', 'venv']).default('host').describe('`host`: the engine is on PATH of the compute node. `venv`: a Python virtual environment on a shared file system.'),
-        venv: oneLine(1024).regex(/^\//, 'must be an absolute path').optional().describe('The virtual environment\'s directory; required for type venv.'),
-        modules: z.array(sbatchWord()).max(32).default([]).describe('Environment modules loaded first (`module load`).'),
+        type: z
+          .enum(['host', 'venv'])
+          .default('host')
+          .describe(
+            '`host`: the engine is on PATH of the compute node. `venv`: a Python virtual environment on a shared file system.',
+          ),
+        venv: oneLine(1024)
+          .regex(/^\//, 'must be an absolute path')
+          .optional()
+          .describe("The virtual environment's directory; required for type venv."),
+        modules: z
+          .array(sbatchWord())
+          .max(32)
+          .default([])
+          .describe('Environment modules loaded first (`module load`).'),
       })
       .prefault({})
       .describe('What the engine runs in.'),
@@ -96,7 +167,9 @@ export const Spec = z
         type: z
           .enum(['vllm', 'stand-in'])
           .default('vllm')
-          .describe('`vllm`, or the bundled `stand-in`: a small HTTP server with vLLM\'s interface and no model, for trials without a GPU.'),
+          .describe(
+            "`vllm`, or the bundled `stand-in`: a small HTTP server with vLLM's interface and no model, for trials without a GPU.",
+          ),
         maxModelLen: z.int().min(1).max(100_000_000).optional().describe('`--max-model-len`, tokens.'),
         gpuMemoryUtilization: z.number().gt(0).max(1).optional().describe('`--gpu-memory-utilization`, 0 to 1.'),
         maxNumSeqs: z.int().min(1).max(1_000_000).optional().describe('`--max-num-seqs`.'),
@@ -106,33 +179,68 @@ export const Spec = z
         seed: z.int().min(0).max(2_147_483_647).optional().describe('`--seed`.'),
         toolCallParser: sbatchWord(64).optional().describe('`--tool-call-parser`, with `--enable-auto-tool-choice`.'),
         reasoningParser: sbatchWord(64).optional().describe('`--reasoning-parser`.'),
-        trustRemoteCode: z.boolean().default(false).describe('`--trust-remote-code`: runs code from the model repository.'),
-        args: z.array(word(4096).regex(/^[^\0]*$/)).max(128).default([]).describe('Further engine arguments, verbatim. Options the operator owns, or that a field above sets, are refused.'),
+        trustRemoteCode: z
+          .boolean()
+          .default(false)
+          .describe('`--trust-remote-code`: runs code from the model repository.'),
+        args: z
+          .array(word(4096).regex(/^[^\0]*$/))
+          .max(128)
+          .default([])
+          .describe(
+            'Further engine arguments, verbatim. Options the operator owns, or that a field above sets, are refused.',
+          ),
         env: z
-          .record(z.string().max(128).regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be an environment variable name'), z.string().max(8192).regex(/^[^\0]*$/))
+          .record(
+            z
+              .string()
+              .max(128)
+              .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be an environment variable name'),
+            z
+              .string()
+              .max(8192)
+              .regex(/^[^\0]*$/),
+          )
           .default({})
           .describe('Environment of the engine. Readable in the job script: no secrets here.'),
       })
       .prefault({})
-      .describe('vLLM\'s own settings.'),
+      .describe("vLLM's own settings."),
     endpoint: z
       .strictObject({
-        port: z.int().min(1024).max(65_535).optional().describe('One fixed port. Default: a free one of portRange, chosen on the node.'),
-        portRange: word(11).regex(/^\d{4,5}-\d{4,5}$/, 'must be LOW-HIGH, such as 20000-30000').optional().describe('Ports to choose from, `LOW-HIGH`. Default: the operator\'s setting.'),
+        port: z
+          .int()
+          .min(1024)
+          .max(65_535)
+          .optional()
+          .describe('One fixed port. Default: a free one of portRange, chosen on the node.'),
+        portRange: word(11)
+          .regex(/^\d{4,5}-\d{4,5}$/, 'must be LOW-HIGH, such as 20000-30000')
+          .optional()
+          .describe("Ports to choose from, `LOW-HIGH`. Default: the operator's setting."),
       })
       .prefault({})
       .describe('Where the model answers.'),
     probes: z
       .strictObject({
         startup: z
-          .strictObject({ timeoutSeconds: seconds(1, 86_400).default(1800).describe('From start of the job to the first answer; then the attempt has failed.') })
+          .strictObject({
+            timeoutSeconds: seconds(1, 86_400)
+              .default(1800)
+              .describe('From start of the job to the first answer; then the attempt has failed.'),
+          })
           .prefault({})
           .describe('While the model loads.'),
         liveness: z
           .strictObject({
             periodSeconds: seconds(1, 3600).default(15).describe('Between two probes.'),
             timeoutSeconds: seconds(1, 600).default(10).describe('For one probe.'),
-            failureThreshold: z.int().min(1).max(100).default(3).describe('Probes failed in a row before the attempt is given up.'),
+            failureThreshold: z
+              .int()
+              .min(1)
+              .max(100)
+              .default(3)
+              .describe('Probes failed in a row before the attempt is given up.'),
           })
           .prefault({})
           .describe('While the model serves.'),
@@ -141,8 +249,15 @@ export const Spec = z
       .describe('How the operator decides that an endpoint answers.'),
     restartPolicy: z
       .strictObject({
-        maxRestarts: z.int().min(0).max(100).default(5).describe('Failures of one replica within windowSeconds before it is Stalled.'),
-        windowSeconds: seconds(60, 30 * 86_400).default(3600).describe('How far back failures are counted.'),
+        maxRestarts: z
+          .int()
+          .min(0)
+          .max(100)
+          .default(5)
+          .describe('Failures of one replica within windowSeconds before it is Stalled.'),
+        windowSeconds: seconds(60, 30 * 86_400)
+          .default(3600)
+          .describe('How far back failures are counted.'),
         backoff: z
           .strictObject({
             initialSeconds: seconds(1, 3600).default(10).describe('After the first failure; doubled each time.'),
@@ -152,8 +267,15 @@ export const Spec = z
           .describe('Wait before a replica is submitted again.'),
         excludeFailedNodes: z
           .strictObject({
-            ttlSeconds: seconds(0, 7 * 86_400).default(3600).describe('How long a node that failed is kept out; 0: not at all.'),
-            max: z.int().min(0).max(64).default(2).describe('How many nodes at most; the oldest blame is forgiven first.'),
+            ttlSeconds: seconds(0, 7 * 86_400)
+              .default(3600)
+              .describe('How long a node that failed is kept out; 0: not at all.'),
+            max: z
+              .int()
+              .min(0)
+              .max(64)
+              .default(2)
+              .describe('How many nodes at most; the oldest blame is forgiven first.'),
           })
           .prefault({})
           .describe('Nodes blamed for a failure are excluded for a while.'),
@@ -173,8 +295,16 @@ export const Spec = z
         message: 'tensor × pipeline must not exceed nodes × gpusPerNode',
         fieldPath: '.parallelism',
       },
-      { rule: "self.runtime.type != 'venv' || has(self.runtime.venv)", message: 'runtime.venv is required when runtime.type is venv', fieldPath: '.runtime' },
-      { rule: '!(has(self.resources.memory) && has(self.resources.memoryPerGpu))', message: 'memory and memoryPerGpu exclude each other', fieldPath: '.resources' },
+      {
+        rule: "self.runtime.type != 'venv' || has(self.runtime.venv)",
+        message: 'runtime.venv is required when runtime.type is venv',
+        fieldPath: '.runtime',
+      },
+      {
+        rule: '!(has(self.resources.memory) && has(self.resources.memoryPerGpu))',
+        message: 'memory and memoryPerGpu exclude each other',
+        fieldPath: '.resources',
+      },
     ],
   });
 

@@ -28,7 +28,7 @@ export const JobStatus = z.object({
   replica: z.int(),
   attempt: z.int(),
   jobId: text(32),
-  state: text(32).describe('SLURM\'s word.'),
+  state: text(32).describe("SLURM's word."),
   reason: text(256).optional(),
   explanation: text(1024).optional().describe('The reason in a sentence, with the next step.'),
   partition: text(256).optional(),
@@ -63,17 +63,23 @@ export const ReplicaRecord = z.object({
   doubtUntil: time.optional().describe('The submission may still land until then.'),
   seen: z.boolean().optional().describe('A listing has shown the job.'),
   missingSince: time.optional().describe('The job is in no complete listing since then.'),
-  settledAttempt: z.int().describe('Attempts up to this one were judged, once; a job of theirs that still lives is cancelled.'),
+  settledAttempt: z
+    .int()
+    .describe('Attempts up to this one were judged, once; a job of theirs that still lives is cancelled.'),
   failures: z
     .array(z.object({ time, spends: z.boolean() }))
     .max(101)
     .describe('Failures within restartPolicy.windowSeconds, oldest first; those that spend count against maxRestarts.'),
   retryTime: time.optional().describe('No submission before this time.'),
+  retryReason: text(64).optional().describe('Why it has to wait.'),
   held: z
     .object({ reason: text(64), generation: z.int() })
     .optional()
     .describe('Given up until the spec moves past this generation.'),
-  retired: z.boolean().optional().describe('The slot is not wanted at present; kept so that attempts are numbered upwards for ever.'),
+  retired: z
+    .boolean()
+    .optional()
+    .describe('The slot is not wanted at present; kept so that attempts are numbered upwards for ever.'),
 });
 
 export const ExcludedNode = z.object({ name: text(256), reason: text(64), until: time });
@@ -81,7 +87,19 @@ export const ExcludedNode = z.object({ name: text(256), reason: text(64), until:
 export const Status = z.object({
   observedGeneration: z.int().optional(),
   phase: z
-    .enum(['Pending', 'Queued', 'Starting', 'Running', 'Degraded', 'Failed', 'Stalled', 'Suspended', 'Deleting', 'Invalid', 'Unknown'])
+    .enum([
+      'Pending',
+      'Queued',
+      'Starting',
+      'Running',
+      'Degraded',
+      'Failed',
+      'Stalled',
+      'Suspended',
+      'Deleting',
+      'Invalid',
+      'Unknown',
+    ])
     .optional()
     .describe('For people; programs read conditions.'),
   replicas: z.int().optional().describe('Replicas with a live job.'),

@@ -10,6 +10,8 @@ export type FailureRule = {
     /** Slurm's end states, and the four ends Slurm does not know of. */
     readonly ends?: readonly EndWord[];
     readonly exitCodes?: readonly number[];
+    /** That ended the batch script; 0: none did. */
+    readonly signals?: readonly number[];
     /** Slurm's own reason word or sbatch's own words. */
     readonly slurm?: RegExp;
     readonly log?: RegExp;
@@ -53,6 +55,16 @@ export const FAILURES = [
     source: 'recorded sbatch output (invalid account, partition, QOS, node count, memory)',
   },
   {
+    reason: 'SubmissionRejected',
+    match: { ends: ['FAILED'], slurm: /^(BadConstraints|Requested node configuration is not available)/i },
+    blame: 'configuration',
+    retry: 'slowly',
+    spendsBudget: false,
+    summary: 'SLURM refused the job and kept a failed record of it',
+    advice: 'correct spec.resources, spec.slurm.constraint or spec.slurm.partitions; an edit is tried at once',
+    source: 'recorded: SLURM 22.05 leaves a FAILED job, BadConstraints, behind a refused sbatch',
+  },
+  {
     reason: 'Vanished',
     match: { ends: ['VANISHED'] },
     blame: 'transient',
@@ -72,12 +84,12 @@ export const FAILURES = [
   },
   {
     reason: 'NodeFailed',
-    match: { ends: ['FAILED', 'CANCELLED'], slurm: /^(NodeDown|JobLaunchFailure|launch failed)/i, exitCodes: [0, 1, 127, 255] },
+    match: { ends: ['FAILED'], slurm: /^(JobLaunchFailure|launch failed)/i, signals: [0] },
     blame: 'node',
     retry: 'now',
     spendsBudget: false,
     summary: 'the job could not be launched on its node',
-    source: 'squeue(1) JOB REASON CODES',
+    source: 'squeue(1) JOB REASON CODES; recorded: 22.05 says JobLaunchFailure of a job killed by a signal too',
   },
   {
     reason: 'Preempted',
@@ -116,7 +128,7 @@ export const FAILURES = [
     spendsBudget: true,
     summary: 'the model did not answer within probes.startup.timeoutSeconds',
     advice: 'set spec.probes.startup.timeoutSeconds higher if the weights are large or the file system slow',
-    source: 'the operator\'s own deadline',
+    source: "the operator's own deadline",
   },
   {
     reason: 'StartupTimeout',
@@ -197,7 +209,8 @@ export const FAILURES = [
     retry: 'backoff',
     spendsBudget: false,
     summary: 'somebody other than the operator cancelled the job',
-    advice: 'to stop it for good set spec.suspend or delete the deployment; spec.restartPolicy.onExternalCancel decides what a cancel does',
+    advice:
+      'to stop it for good set spec.suspend or delete the deployment; spec.restartPolicy.onExternalCancel decides what a cancel does',
     source: 'squeue(1) JOB STATE CODES',
   },
   {
@@ -227,6 +240,7 @@ export type Verdict = Omit<FailureRule, 'reason'> & { readonly reason: FailureRe
 export type End = {
   readonly end: EndWord;
   readonly exitCode: number | undefined;
+  readonly signal: number | undefined;
   readonly slurm: string;
   readonly logTail: string | undefined;
 };
@@ -242,6 +256,7 @@ function matches(match: FailureRule['match'], end: End): boolean {
   return (
     (match.ends?.includes(end.end) ?? true) &&
     (match.exitCodes === undefined || (end.exitCode !== undefined && match.exitCodes.includes(end.exitCode))) &&
+    (match.signals === undefined || (end.signal !== undefined && match.signals.includes(end.signal))) &&
     (match.slurm?.test(end.slurm) ?? true) &&
     (match.log === undefined || (end.logTail !== undefined && match.log.test(end.logTail)))
   );

@@ -48,4 +48,7 @@ export type SlurmView = {
 
 export type Ending = JobEnding & { readonly logTail: string | undefined };
 /** Accounting's word: how it ended, or that it knows no such job; `unkept` where there is no accounting. */
-export type HistoryAnswer = { readonly kind: 'ended'; readonly ending: Ending } | { readonly kind: 'none' } | { readonly kind: 'unkept' };
+export type HistoryAnswer =
+  | { readonly kind: 'ended'; readonly ending: Ending }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unkept' };

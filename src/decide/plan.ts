@@ -3,6 +3,7 @@ import type { Result } from '../result.ts';
 import type { JobRef } from '../slurm/job.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
 import type { StoreError } from '../store/store.ts';
+import type { Draft } from './step.ts';
 
 /** What a turn does, in order. `act` carries it out and decides nothing. */
 export type Action =
@@ -28,6 +29,8 @@ export type Plan = {
   readonly actions: readonly Action[];
   /** What the actions imply if each succeeds as far as is known beforehand; `settle` adds the outcomes. */
   readonly status: Status;
+  /** What the status was made from; `settle` corrects it where a submission went otherwise. */
+  readonly draft: Draft | undefined;
   /** ms from now; undefined: nothing to wait for but events. */
   readonly requeueAfterMs: number | undefined;
 };

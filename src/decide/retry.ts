@@ -15,7 +15,9 @@ export function recordFailure(
   policy: Spec['restartPolicy'],
 ): readonly PastFailure[] {
   const since = now - policy.windowSeconds * 1000;
-  return [...past.filter((failure) => failure.atMs > since), { atMs: now, spends: verdict.spendsBudget }].slice(-KEPT_FAILURES);
+  return [...past.filter((failure) => failure.atMs > since), { atMs: now, spends: verdict.spendsBudget }].slice(
+    -KEPT_FAILURES,
+  );
 }
 
 export function budgetExhausted(failures: readonly PastFailure[], policy: Spec['restartPolicy']): boolean {
@@ -37,7 +39,8 @@ export function waitMs(
   seed: string,
 ): number | undefined {
   const capMs = restart.backoff.maxSeconds * 1000;
-  const grown = (exponent: number) => Math.min(restart.backoff.initialSeconds * 1000 * 2 ** Math.min(exponent, 30), capMs);
+  const grown = (exponent: number) =>
+    Math.min(restart.backoff.initialSeconds * 1000 * 2 ** Math.min(exponent, 30), capMs);
   switch (verdict.retry) {
     case 'never':
       return undefined;

@@ -1,0 +1,78 @@
+import { COLUMNS } from './columns.ts';
+import { jsonSchema } from './fields.ts';
+import { GROUP, KIND, VERSION } from './resource.ts';
+import { DNS_LABEL, Spec } from './spec.ts';
+import { Status } from './status.ts';
+
+export const PLURAL = 'vllmdeployments';
+export const SINGULAR = 'vllmdeployment';
+
+/** The CustomResourceDefinition, `apiextensions.k8s.io/v1`, made from the one definition of spec and status. */
+export function customResourceDefinition(): object {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${PLURAL}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      scope: 'Namespaced',
+      names: {
+        kind: KIND,
+        listKind: `${KIND}List`,
+        plural: PLURAL,
+        singular: SINGULAR,
+        shortNames: ['vllmd'],
+        categories: ['vllm'],
+      },
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          subresources: {
+            status: {},
+            scale: {
+              specReplicasPath: '.spec.replicas',
+              statusReplicasPath: '.status.replicas',
+              labelSelectorPath: '.status.selector',
+            },
+          },
+          additionalPrinterColumns: printerColumns(),
+          schema: { openAPIV3Schema: wholeResource() },
+        },
+      ],
+    },
+  };
+}
+
+function printerColumns(): readonly object[] {
+  return COLUMNS.map(({ name, type, priority, description, jsonPath }) => ({
+    name,
+    type,
+    ...(priority > 0 && { priority }),
+    description,
+    jsonPath,
+  }));
+}
+
+function wholeResource(): object {
+  return {
+    type: 'object',
+    description: 'One vLLM model kept serving by SLURM jobs.',
+    required: ['spec'],
+    properties: {
+      apiVersion: { type: 'string' },
+      kind: { type: 'string' },
+      metadata: { type: 'object' },
+      spec: { ...jsonSchema(Spec), description: 'What is wanted.' },
+      status: { ...jsonSchema(Status), description: 'What is; written by the operator alone.' },
+    },
+    // The job's name carries the resource's: without dots it reads back one way only.
+    'x-kubernetes-validations': [
+      {
+        rule: `self.metadata.name.matches('${DNS_LABEL.source}')`,
+        message: 'metadata.name must be a DNS label: at most 63 lower-case letters, digits and -, no dots',
+      },
+    ],
+  };
+}

@@ -1,0 +1,46 @@
+import type { Clock } from '../clock.ts';
+import type { Policy } from '../decide/policy.ts';
+import type { Site } from '../launch/site.ts';
+import type { Prober } from '../probe/prober.ts';
+import type { Slurm } from '../slurm/slurm.ts';
+import type { Store } from '../store/store.ts';
+import type { EventSink } from './events.ts';
+
+/** What the controller stands on. `main.ts` and the scenarios choose the adapters. */
+export type Deps = {
+  readonly store: Store;
+  readonly slurm: Slurm;
+  readonly prober: Prober;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly policy: Policy;
+  readonly site: Site;
+  /** Text of `config/launch/serve.sh`. */
+  readonly body: string;
+  /** The end of a job's log, at most a few KiB, redacted; undefined when it cannot be read. */
+  tail(path: string): Promise<string | undefined>;
+  /** A fresh random word of lower-case letters and digits, at most 16. */
+  entropy(): string;
+  readonly limits: {
+    /** Turns at a time. */
+    readonly turns: number;
+    /** Calls that change something in Slurm at a time. */
+    readonly slurmCalls: number;
+    /** Share of live jobs that may vanish from one listing to the next before it is disbelieved, 0 to 1. */
+    readonly suspectFraction: number;
+  };
+  readonly intervals: {
+    /** Every resource is looked at this often although nothing happened, ms. */
+    readonly resyncMs: number;
+    /** Jobs without a resource are looked for this often, ms. */
+    readonly sweepMs: number;
+  };
+};
+
+export type Log = {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+};

@@ -1,0 +1,74 @@
+import type { Ending, HistoryAnswer, OwnJob } from '../decide/observation.ts';
+import { logPath } from '../launch/site.ts';
+import { type JobEnding, type JobRef, jobKey } from '../slurm/job.ts';
+import type { Deps } from './deps.ts';
+import { createGather } from './gather.ts';
+
+/** How jobs ended: asked of Slurm only for those whose attempt is not judged yet. */
+export type Details = {
+  /** undefined: could not be asked, or not known yet. */
+  ending(job: OwnJob): Promise<Ending | undefined>;
+  history(name: string, submittedMs: number): Promise<HistoryAnswer | undefined>;
+};
+
+type Asked = { readonly name: string; readonly submittedMs: number };
+type Answered = { readonly kind: 'kept'; readonly endings: readonly JobEnding[] } | { readonly kind: 'unkept' };
+
+/** argv and answer stay small. */
+const AT_ONCE = 100;
+/** slurmdbd's clock and ours may differ; ids are no help, so the bound is generous. */
+const HISTORY_SLACK_MS = 120_000;
+
+export function createDetails({ slurm, site, tail }: Pick<Deps, 'slurm' | 'site' | 'tail'>): Details {
+  const describe = createGather<JobRef, JobEnding>({
+    atOnce: AT_ONCE,
+    nameOf: jobKey,
+    async ask(refs) {
+      const result = await slurm.describe(refs);
+      return new Map(result.ok ? result.value.map((ending) => [jobKey(ending), ending]) : []);
+    },
+  });
+  const account = createGather<Asked, Answered>({
+    atOnce: AT_ONCE,
+    nameOf: (asked) => asked.name,
+    async ask(asked) {
+      const since = Math.min(...asked.map((one) => one.submittedMs)) - HISTORY_SLACK_MS;
+      const result = await slurm.history(
+        asked.map((one) => one.name),
+        since,
+      );
+      if (!result.ok)
+        return new Map(result.error.kind === 'rejected' ? asked.map((one) => [one.name, { kind: 'unkept' }]) : []);
+      return new Map(
+        asked.map((one) => [
+          one.name,
+          {
+            kind: 'kept',
+            endings: result.value.filter(
+              (ending) => ending.name === one.name && ending.submitMs >= one.submittedMs - HISTORY_SLACK_MS,
+            ),
+          },
+        ]),
+      );
+    },
+  });
+
+  const withTail = async (ending: JobEnding): Promise<Ending> => ({
+    ...ending,
+    logTail: await tail(logPath(site, ending.name, ending.id)),
+  });
+
+  return {
+    async ending(job) {
+      const ending = await describe({ id: job.id, name: job.name, submitMs: job.submitMs });
+      return ending && withTail(ending);
+    },
+    async history(name, submittedMs) {
+      const answer = await account({ name, submittedMs });
+      if (!answer) return undefined;
+      if (answer.kind === 'unkept') return { kind: 'unkept' };
+      const newest = [...answer.endings].sort((a, b) => b.submitMs - a.submitMs)[0];
+      return newest ? { kind: 'ended', ending: await withTail(newest) } : { kind: 'none' };
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type { NodeInfo, Slurm } from '../slurm/slurm.ts';
+
+/** The cluster's nodes, asked rarely: their addresses do not move. */
+export type Nodes = {
+  refresh(): Promise<void>;
+  addresses(): ReadonlyMap<string, string>;
+  /** Names of nodes that can run jobs; undefined before the first answer. */
+  usable(): readonly string[] | undefined;
+};
+
+const UNUSABLE = /^(down|drain|drained|draining|fail|failing|error|unknown|future|powered_down|powering_down)/;
+
+export function createNodes(slurm: Pick<Slurm, 'nodes'>): Nodes {
+  let known: readonly NodeInfo[] | undefined;
+  let addresses: ReadonlyMap<string, string> = new Map();
+  return {
+    async refresh() {
+      const result = await slurm.nodes();
+      if (!result.ok) return;
+      known = result.value;
+      addresses = new Map(known.map((node) => [node.name, node.address]));
+    },
+    addresses: () => addresses,
+    usable: () => known?.filter((node) => !UNUSABLE.test(node.state)).map((node) => node.name),
+  };
+}

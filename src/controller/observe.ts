@@ -1,0 +1,105 @@
+import { type Key, keyText } from '../api/key.ts';
+import type { Resource } from '../api/resource.ts';
+import type { HistoryAnswer, Observation, OwnJob, SlurmView } from '../decide/observation.ts';
+import { endingsWanted, historyWanted, targetsWanted } from '../decide/questions.ts';
+import type { Known, Result } from '../result.ts';
+import { ok } from '../result.ts';
+import { jobKey } from '../slurm/job.ts';
+import type { SlurmError } from '../slurm/slurm.ts';
+import type { StoreError } from '../store/store.ts';
+import type { Deps } from './deps.ts';
+import type { Details } from './details.ts';
+import type { Nodes } from './nodes.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What the turns share, refreshed by the tick. */
+export type Shared = {
+  readonly snapshot: Snapshot;
+  readonly nodes: Nodes;
+  readonly details: Details;
+  /** Every endpoint of the fleet stopped answering at once. */
+  networkSuspect(): boolean;
+};
+
+/** Gathers facts, has no opinions. `undefined`: the resource is gone. */
+export async function observe(
+  key: Key,
+  deps: Deps,
+  shared: Shared,
+): Promise<Result<Observation | undefined, StoreError>> {
+  const got = await deps.store.get(key);
+  if (!got.ok) return got;
+  const resource = got.value;
+  if (!resource) {
+    await deps.prober.follow(keyText(key), []);
+    return ok(undefined);
+  }
+  const slurm = viewOf(resource, deps.store.id, shared);
+  const followed = followedJobs(resource, deps.store.id, shared);
+  if (slurm.known) await knowNodes(followed, shared.nodes);
+  const nodeAddresses = shared.nodes.addresses();
+  const [probes, endings, history] = await Promise.all([
+    deps.prober.follow(keyText(key), targetsWanted(resource, followed, { nodeAddresses, site: deps.site })),
+    slurm.known ? askEndings(resource, slurm.value, shared.details) : new Map(),
+    slurm.known && !shared.snapshot.suspect() ? askHistory(resource, slurm.value, shared.details) : new Map(),
+  ]);
+  return ok({
+    now: deps.clock.now(),
+    resource,
+    owner: deps.store.id,
+    slurm,
+    viewSuspect: shared.snapshot.suspect(),
+    networkSuspect: shared.networkSuspect(),
+    endings,
+    history,
+    probes,
+    nodeAddresses,
+    usableNodes: shared.nodes.usable(),
+    policy: deps.policy,
+    site: deps.site,
+    body: deps.body,
+    entropy: deps.entropy(),
+  });
+}
+
+function viewOf(resource: Resource, owner: string, { snapshot }: Shared): Known<SlurmView, SlurmError> {
+  const fleet = snapshot.fleet();
+  if (!fleet.known) return fleet;
+  const { askedAtMs, jobs } = fleet.value;
+  return { known: true, value: { askedAtMs, jobs: ownJobs(jobs.get(keyText(resource.key)), resource, owner) } };
+}
+
+/** Endpoints are followed through a silence of Slurm. */
+function followedJobs(resource: Resource, owner: string, { snapshot }: Shared): readonly OwnJob[] {
+  return ownJobs(snapshot.lastKnown()?.jobs.get(keyText(resource.key)), resource, owner);
+}
+
+/** An old resource's jobs are not adopted by a new one of the same name. */
+function ownJobs(jobs: readonly OwnJob[] | undefined, resource: Resource, owner: string): readonly OwnJob[] {
+  return (jobs ?? []).filter((job) => job.identity.uid === resource.uid && job.identity.owner === owner);
+}
+
+async function knowNodes(jobs: readonly OwnJob[], nodes: Nodes): Promise<void> {
+  const unknown = jobs.some((job) => job.phase === 'running' && job.nodes.some((node) => !nodes.addresses().has(node)));
+  if (unknown) await nodes.refresh();
+}
+
+async function askEndings(resource: Resource, view: SlurmView, details: Details): Promise<Observation['endings']> {
+  const answers = await Promise.all(
+    endingsWanted(resource, view).map(async (job) => [jobKey(job), await details.ending(job)] as const),
+  );
+  return new Map(answers.flatMap(([key, ending]) => (ending ? [[key, ending] as const] : [])));
+}
+
+async function askHistory(
+  resource: Resource,
+  view: SlurmView,
+  details: Details,
+): Promise<ReadonlyMap<string, HistoryAnswer>> {
+  const answers = await Promise.all(
+    historyWanted(resource, view).map(
+      async ({ name, submittedMs }) => [name, await details.history(name, submittedMs)] as const,
+    ),
+  );
+  return new Map(answers.flatMap(([name, answer]) => (answer ? [[name, answer] as const] : [])));
+}

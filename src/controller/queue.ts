@@ -1,0 +1,93 @@
+import type { Clock } from '../clock.ts';
+
+/**
+ * Names waiting for their turn. A name is worked on by one turn at a time and stands in the queue once; a wake
+ * during its turn means one more turn. A turn that throws comes again after a growing wait.
+ */
+export type Queue = {
+  wake(name: string): void;
+  /** Nothing waits, nothing runs; timers may be set. */
+  idle(): boolean;
+  /** No further turns; resolves when those under way have ended. */
+  close(): Promise<void>;
+};
+
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 60_000;
+
+export function createQueue(options: {
+  readonly clock: Clock;
+  readonly atOnce: number;
+  /** @returns ms until the next turn although nobody wakes it; undefined: none */
+  turn(name: string): Promise<number | undefined>;
+  onError(name: string, error: unknown): void;
+}): Queue {
+  const { clock, atOnce, turn, onError } = options;
+  const ready = new Set<string>();
+  const running = new Map<string, { again: boolean }>();
+  const timers = new Map<string, () => void>();
+  const failures = new Map<string, number>();
+  let closed = false;
+  let drained: (() => void) | undefined;
+
+  function wake(name: string): void {
+    if (closed) return;
+    const now = running.get(name);
+    if (now) now.again = true;
+    else ready.add(name);
+    pump();
+  }
+
+  function pump(): void {
+    while (!closed && running.size < atOnce) {
+      const [name] = ready;
+      if (name === undefined) return;
+      ready.delete(name);
+      withdraw(name);
+      running.set(name, { again: false });
+      void run(name);
+    }
+  }
+
+  async function run(name: string): Promise<void> {
+    let waitMs: number | undefined;
+    try {
+      waitMs = await turn(name);
+      failures.delete(name);
+    } catch (error) {
+      const count = failures.get(name) ?? 0;
+      failures.set(name, count + 1);
+      waitMs = Math.min(FIRST_WAIT_MS * 2 ** count, LONGEST_WAIT_MS);
+      onError(name, error);
+    }
+    const again = running.get(name)?.again ?? false;
+    running.delete(name);
+    if (closed) {
+      if (running.size === 0) drained?.();
+      return;
+    }
+    if (again || waitMs === 0) ready.add(name);
+    else if (waitMs !== undefined)
+      timers.set(
+        name,
+        clock.after(waitMs, () => wake(name)),
+      );
+    pump();
+  }
+
+  function withdraw(name: string): void {
+    timers.get(name)?.();
+    timers.delete(name);
+  }
+
+  return {
+    wake,
+    idle: () => ready.size === 0 && running.size === 0,
+    close() {
+      closed = true;
+      ready.clear();
+      for (const name of [...timers.keys()]) withdraw(name);
+      return running.size === 0 ? Promise.resolve() : new Promise((resolve) => (drained = resolve));
+    },
+  };
+}

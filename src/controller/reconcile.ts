@@ -1,0 +1,80 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Key, keyText } from '../api/key.ts';
+import type { Resource } from '../api/resource.ts';
+import type { Status } from '../api/status.ts';
+import { decide } from '../decide/decide.ts';
+import type { Outcome } from '../decide/plan.ts';
+import { settle } from '../decide/settle.ts';
+import { act, type SlurmLimit } from './act.ts';
+import type { Deps } from './deps.ts';
+import { eventsOf } from './events.ts';
+import { observe, type Shared } from './observe.ts';
+
+export type Turn = {
+  /** ms until the next turn although nobody wakes it; undefined: none. */
+  readonly requeueAfterMs: number | undefined;
+  /** Slurm was told to change something: its next listing is news. */
+  readonly acted: boolean;
+};
+
+const RETRY_WRITE_MS = 5_000;
+
+/** One turn for one deployment. Safe to call at any time, any number of times, after any crash. */
+export async function reconcile(key: Key, deps: Deps, shared: Shared, limit: SlurmLimit): Promise<Turn> {
+  const observed = await observe(key, deps, shared);
+  if (!observed.ok) {
+    deps.log.warn({ deployment: keyText(key), error: observed.error.message }, 'the store does not answer; holding');
+    return { requeueAfterMs: RETRY_WRITE_MS, acted: false };
+  }
+  const seen = observed.value;
+  if (!seen) return { requeueAfterMs: undefined, acted: false };
+  const plan = decide(seen);
+  const { outcomes, resource } = await act(seen.resource, plan.actions, deps, limit);
+  const settled = settle(seen, plan, outcomes, deps.clock.now());
+  const written = await report(seen.resource, resource, settled.status, outcomes, deps);
+  return {
+    requeueAfterMs: written ? settled.requeueAfterMs : RETRY_WRITE_MS,
+    acted: outcomes.some(({ action }) => action.kind === 'submit' || action.kind === 'cancel'),
+  };
+}
+
+/** Status once, and only if it differs; then events and log lines. @returns false: it has to be done again */
+async function report(
+  before: Resource,
+  now: Resource | undefined,
+  status: Status,
+  outcomes: readonly Outcome[],
+  deps: Deps,
+): Promise<boolean> {
+  const name = keyText(before.key);
+  for (const { action, result } of outcomes) {
+    if (!result.ok)
+      deps.log.warn({ deployment: name, action: action.kind, error: result.error.message }, `${action.kind} failed`);
+  }
+  if (
+    outcomes.some(
+      ({ result, action }) => !result.ok && ['claim', 'addFinalizer', 'releaseFinalizer'].includes(action.kind),
+    )
+  )
+    return false;
+  if (!now) {
+    deps.log.info({ deployment: name }, 'gone: no job of it is left');
+    return true;
+  }
+  if (!isDeepStrictEqual(status, now.status)) {
+    const written = await deps.store.writeStatus(now, status);
+    if (!written.ok) {
+      deps.log.warn(
+        { deployment: name, error: written.error.message },
+        'the status could not be written; it is made again',
+      );
+      return false;
+    }
+  }
+  const events = eventsOf(before.status, status, outcomes, deps.clock.now());
+  if (events.length === 0) return true;
+  for (const event of events)
+    deps.log[event.type === 'Warning' ? 'warn' : 'info']({ deployment: name, reason: event.reason }, event.message);
+  await deps.events.record(now, events);
+  return true;
+}

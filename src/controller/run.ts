@@ -1,0 +1,173 @@
+import { type Key, keyText } from '../api/key.ts';
+import type { Deps } from './deps.ts';
+import { createDetails } from './details.ts';
+import { createLimit } from './limit.ts';
+import { createNodes } from './nodes.ts';
+import type { Shared } from './observe.ts';
+import { createQueue } from './queue.ts';
+import { reconcile } from './reconcile.ts';
+import { createSnapshot } from './snapshot.ts';
+import { sweep } from './sweep.ts';
+
+export type Controller = {
+  /** Begins: asks Slurm, lists the resources, then takes turns until `stop`. */
+  start(): Promise<void>;
+  /** Turns under way are finished, none is begun; jobs live on. */
+  stop(): Promise<void>;
+  /** Nothing waits and nothing runs at this moment. */
+  idle(): boolean;
+};
+
+/** After an action Slurm is asked again soon, but not at once: the scheduler needs its moment. */
+const SOON_MS = 1_000;
+/** A slow Slurm is asked more rarely: at most a tenth of the time is spent asking. */
+const SLOW_FACTOR = 10;
+/** Fewer endpoints than this may all be down without our network being to blame. */
+const FEW_ENDPOINTS = 2;
+
+export function createController(deps: Deps): Controller {
+  const { store, slurm, prober, clock, log, policy, limits, intervals } = deps;
+  const snapshot = createSnapshot({ slurm, clock, owner: store.id, suspectFraction: limits.suspectFraction });
+  const nodes = createNodes(slurm);
+  const answering = new Map<string, { readonly followed: number; readonly silent: number }>();
+  const shared: Shared = {
+    snapshot,
+    nodes,
+    details: createDetails(deps),
+    networkSuspect() {
+      const all = [...answering.values()];
+      const followed = all.reduce((sum, one) => sum + one.followed, 0);
+      return followed >= FEW_ENDPOINTS && all.every((one) => one.silent === one.followed);
+    },
+  };
+  const counted: Deps = {
+    ...deps,
+    prober: {
+      ...prober,
+      async follow(key, targets) {
+        const memories = await prober.follow(key, targets);
+        const served = [...memories.values()].filter((memory) => memory.lastOkMs !== undefined);
+        if (served.length === 0) answering.delete(key);
+        else
+          answering.set(key, {
+            followed: served.length,
+            silent: served.filter((memory) => memory.failures > 0).length,
+          });
+        return memories;
+      },
+    },
+  };
+  const limit = createLimit(limits.slurmCalls);
+  const queue = createQueue({
+    clock,
+    atOnce: limits.turns,
+    async turn(name) {
+      const turn = await reconcile(keyOf(name), counted, shared, limit);
+      if (turn.acted) tickSoon();
+      return turn.requeueAfterMs;
+    },
+    onError: (name, error) =>
+      log.error(
+        { deployment: name, error: error instanceof Error ? error.stack : String(error) },
+        'a turn failed; it is tried again',
+      ),
+  });
+
+  let withdrawTick = () => {};
+  let withdrawResync = () => {};
+  let withdrawSweep = () => {};
+  let ticking: Promise<void> | undefined;
+  let soon = false;
+  let nextTickMs = Number.POSITIVE_INFINITY;
+  let stopped = false;
+  let suspects: ReadonlySet<string> = new Set();
+
+  /** One listing; everybody it concerns is woken. Never two at a time, and always one to come. */
+  async function tick(): Promise<void> {
+    nextTickMs = Number.POSITIVE_INFINITY;
+    soon = false;
+    let tookMs = 0;
+    try {
+      tookMs = await look();
+    } catch (error) {
+      log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a tick failed; it is tried again');
+    }
+    scheduleTick(soon ? Math.min(SOON_MS, policy.tickMs) : Math.max(policy.tickMs, tookMs * SLOW_FACTOR));
+  }
+
+  async function look(): Promise<number> {
+    const wasKnown = snapshot.fleet().known;
+    const { changed, turned, tookMs } = await snapshot.refresh();
+    const fleet = snapshot.fleet();
+    if (wasKnown && !fleet.known)
+      log.warn({ error: fleet.why.message }, 'SLURM does not answer; every job is left as it is');
+    if (!wasKnown && fleet.known) log.info({ jobs: [...fleet.value.jobs.values()].flat().length }, 'SLURM answers');
+    if (turned) await wakeAll();
+    for (const key of changed) queue.wake(key);
+    return tookMs;
+  }
+
+  function scheduleTick(delayMs: number): void {
+    const at = clock.now() + delayMs;
+    if (stopped || at >= nextTickMs) return;
+    withdrawTick();
+    nextTickMs = at;
+    withdrawTick = clock.after(delayMs, () => void takeTick());
+  }
+
+  function takeTick(): Promise<void> {
+    ticking = tick().finally(() => {
+      ticking = undefined;
+    });
+    return ticking;
+  }
+
+  function tickSoon(): void {
+    soon = true;
+    if (!ticking) scheduleTick(Math.min(SOON_MS, policy.tickMs));
+  }
+
+  async function wakeAll(): Promise<void> {
+    const resources = await store.list();
+    if (!resources.ok) {
+      log.warn({ error: resources.error.message }, 'the store does not answer; holding');
+      return;
+    }
+    for (const resource of resources.value) queue.wake(keyText(resource.key));
+  }
+
+  async function resync(): Promise<void> {
+    await nodes.refresh();
+    await wakeAll();
+    if (!stopped) withdrawResync = clock.after(intervals.resyncMs, () => void resync());
+  }
+
+  async function sweepOnce(): Promise<void> {
+    const fleet = snapshot.fleet();
+    suspects = fleet.known && !snapshot.suspect() ? await sweep(fleet.value, suspects, deps) : new Set();
+    if (!stopped) withdrawSweep = clock.after(intervals.sweepMs, () => void sweepOnce());
+  }
+
+  return {
+    async start() {
+      prober.onChange((key) => queue.wake(key));
+      await takeTick();
+      store.watch((key) => queue.wake(keyText(key)));
+      await resync();
+      withdrawSweep = clock.after(intervals.sweepMs, () => void sweepOnce());
+    },
+    async stop() {
+      stopped = true;
+      withdrawTick();
+      withdrawResync();
+      withdrawSweep();
+      await Promise.all([queue.close(), ticking]);
+    },
+    idle: () => queue.idle() && !ticking,
+  };
+}
+
+function keyOf(name: string): Key {
+  const [namespace = '', deployment = ''] = name.split('/');
+  return { namespace, name: deployment };
+}

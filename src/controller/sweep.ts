@@ -1,0 +1,24 @@
+import type { OwnJob } from '../decide/observation.ts';
+import { isCancellable } from '../decide/replica.ts';
+import type { Deps } from './deps.ts';
+import type { Fleet } from './snapshot.ts';
+
+/**
+ * The net below the finalizer: jobs of this store whose resource (uid) does not exist. They are cancelled when two
+ * sweeps in a row found them, each with a complete listing taken before a complete list of resources.
+ * @param suspects `id@submit` of the sweep before
+ * @returns those of this sweep
+ */
+export async function sweep(fleet: Fleet, suspects: ReadonlySet<string>, deps: Deps): Promise<ReadonlySet<string>> {
+  const resources = await deps.store.list();
+  if (!resources.ok) return new Set();
+  const uids = new Set(resources.value.map((resource) => resource.uid));
+  const orphans = [...fleet.jobs.values()].flat().filter((job) => isCancellable(job) && !uids.has(job.identity.uid));
+  for (const job of orphans.filter((orphan) => suspects.has(nameOf(orphan)))) {
+    const result = await deps.slurm.cancel({ id: job.id, name: job.name, submitMs: job.submitMs });
+    deps.log.warn({ job: job.id, name: job.name, ok: result.ok }, 'cancelled a job whose deployment no longer exists');
+  }
+  return new Set(orphans.map(nameOf));
+}
+
+const nameOf = (job: OwnJob): string => `${job.id}@${job.submitMs}`;

@@ -1,0 +1,21 @@
+import type { Condition } from '../api/status.ts';
+import { rfc3339 } from '../api/time.ts';
+
+export type ConditionDraft = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+/** `lastTransitionTime` moves only when `status` does. A condition that is not drafted is gone. */
+export function withTransitions(
+  drafts: readonly ConditionDraft[],
+  before: readonly Condition[],
+  generation: number,
+  now: number,
+): Condition[] {
+  return drafts.map((draft) => {
+    const known = before.find((condition) => condition.type === draft.type);
+    return {
+      ...draft,
+      lastTransitionTime: known && known.status === draft.status ? known.lastTransitionTime : rfc3339(now),
+      observedGeneration: generation,
+    };
+  });
+}

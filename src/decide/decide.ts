@@ -1,0 +1,112 @@
+import { FINALIZER } from '../api/resource.ts';
+import type { Spec } from '../api/spec.ts';
+import type { ReplicaRecord, Status } from '../api/status.ts';
+import { specHash } from '../launch/spec-hash.ts';
+import { decideDeletion } from './deletion.ts';
+import { exclude, excludedNames } from './exclusions.ts';
+import { endpointOf, healthOf } from './health.ts';
+import { decideHold } from './hold.ts';
+import type { Observation, OwnJob, SlurmView } from './observation.ts';
+import type { Action, Plan } from './plan.ts';
+import { adopt, recordsOf } from './records.ts';
+import { isCancellable, stepReplica } from './replica.ts';
+import { rollOut } from './rollout.ts';
+import { chooseSlots, withUnrecorded } from './slots.ts';
+import { soonest } from './soonest.ts';
+import type { Draft, Step } from './step.ts';
+import { summarize } from './summary.ts';
+
+/** Facts in, a plan out. No clock, no network, no logger, no randomness. Suspend and delete win over create. */
+export function decide(seen: Observation): Plan {
+  const { resource } = seen;
+  if (resource.deletingSinceMs !== undefined) return decideDeletion(seen);
+  if (!resource.spec)
+    return { actions: [], status: summarize(seen, NOTHING), draft: undefined, requeueAfterMs: undefined };
+  if (!resource.finalizers.includes(FINALIZER)) {
+    return { actions: [{ kind: 'addFinalizer' }], status: resource.status, draft: undefined, requeueAfterMs: 0 };
+  }
+  if (!seen.slurm.known) return decideHold(seen, seen.slurm.why.message);
+  if (seen.viewSuspect) return decideHold(seen, 'more jobs vanished from the listing at once than can be believed');
+  return decideReplicas(seen, seen.slurm.value, resource.spec);
+}
+
+function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
+  const { resource, now } = seen;
+  const hash = specHash(spec);
+  const before = resource.status.excludedNodes ?? [];
+  const rule = spec.restartPolicy.excludeFailedNodes;
+  const input = { seen, view, spec, hash, excludedNodes: excludedNames(before, now, rule.max, seen.usableNodes) };
+  const jobsOf = (record: ReplicaRecord) => view.jobs.filter((job) => job.identity.replica === record.replica);
+
+  const records = withUnrecorded(recordsOf(resource.status), view.jobs);
+  const slots = chooseSlots(records, spec.suspend ? 0 : spec.replicas, (record) =>
+    lossOf(seen, spec, record, jobsOf(record)),
+  );
+  const first = slots.wanted.map((record) => stepReplica(input, record, jobsOf(record)));
+  // Blame found in this turn already binds the submissions of this turn.
+  const excludedNodes = first.reduce(
+    (nodes, step) => (step.failure ? exclude(nodes, step.blamed, step.failure.reason, now, rule) : nodes),
+    exclude(before, [], '', now, rule),
+  );
+  const names = excludedNames(excludedNodes, now, rule.max, seen.usableNodes);
+  const blamedNow = names.join() !== input.excludedNodes.join();
+  const second = blamedNow
+    ? slots.wanted.map((record) => stepReplica({ ...input, excludedNodes: names }, record, jobsOf(record)))
+    : first;
+  const steps = rollOut(second);
+
+  const gone = slots.unwanted
+    .map((record) => adopt(record, jobsOf(record)))
+    .map((record) => ({ ...record, settledAttempt: record.attempt, retired: true }));
+  const surplus = gone.flatMap((record) =>
+    jobsOf(record)
+      .filter(isCancellable)
+      .map((job) => ({ job, why: spec.suspend ? 'the deployment is suspended' : 'scaled down' })),
+  );
+  const draft: Draft = { steps, excludedNodes, retiredRecords: gone, jobs: view.jobs };
+  const status = summarize(seen, draft);
+  const actions = actionsOf(steps, surplus, status, resource.status);
+  // A cancel is not done until a later listing agrees.
+  const waits = [
+    ...steps.map((step) => step.waitMs),
+    actions.some((action) => action.kind === 'cancel') ? seen.policy.tickMs : undefined,
+  ];
+  return { actions, status, draft, requeueAfterMs: soonest(waits) };
+}
+
+const NOTHING: Draft = { steps: [], excludedNodes: [], retiredRecords: [], jobs: [] };
+
+/** Cancels first: what is given up frees its nodes for what is submitted. */
+function actionsOf(
+  steps: readonly Step[],
+  surplus: Step['cancels'],
+  status: Status,
+  written: Status,
+): readonly Action[] {
+  const cancels = [...surplus, ...steps.flatMap((step) => step.cancels)].map(({ job, why }) => ({
+    kind: 'cancel' as const,
+    job: { id: job.id, name: job.name, submitMs: job.submitMs },
+    why,
+  }));
+  const submits = steps.map((step) => step.submit).filter((submit) => submit !== undefined);
+  const irreversible = submits.length > 0 || (cancels.length > 0 && recordsChanged(status, written));
+  return [...(irreversible ? [{ kind: 'claim' as const, status }] : []), ...cancels, ...submits];
+}
+
+function recordsChanged(a: Status, b: Status): boolean {
+  return JSON.stringify(a.records ?? []) !== JSON.stringify(b.records ?? []);
+}
+
+/** 0 serves, 1 runs, 2 waits in the queue, 3 has no job. */
+function lossOf(seen: Observation, spec: Spec, record: ReplicaRecord, jobs: readonly OwnJob[]): number {
+  const live = jobs.filter((job) => job.phase !== 'ended' && job.identity.attempt > record.settledAttempt);
+  const ready = live.some(
+    (job) =>
+      job.phase === 'running' &&
+      endpointOf(job, spec, seen).kind === 'at' &&
+      healthOf(job, spec, seen, false).kind === 'ready',
+  );
+  if (ready) return 0;
+  if (live.some((job) => job.phase === 'running')) return 1;
+  return live.length > 0 ? 2 : 3;
+}

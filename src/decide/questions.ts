@@ -1,0 +1,53 @@
+import type { Resource } from '../api/resource.ts';
+import { ownModelName } from '../launch/served.ts';
+import type { Site } from '../launch/site.ts';
+import type { ProbeTarget } from '../probe/prober.ts';
+import { jobName } from '../slurm/identity.ts';
+import { jobKey } from '../slurm/job.ts';
+import { isOver } from './attempts.ts';
+import { endpointOf } from './health.ts';
+import type { OwnJob, SlurmView } from './observation.ts';
+import { recordsOf } from './records.ts';
+
+/** Ended jobs whose attempt is not judged yet: how did they end? */
+export function endingsWanted(resource: Resource, view: SlurmView): readonly OwnJob[] {
+  const settled = new Map(recordsOf(resource.status).map((record) => [record.replica, record.settledAttempt]));
+  return view.jobs.filter((job) => isOver(job) && job.identity.attempt > (settled.get(job.identity.replica) ?? 0));
+}
+
+/** Attempts acknowledged or seen whose job no listing shows any more: what does accounting say? */
+export function historyWanted(
+  resource: Resource,
+  view: SlurmView,
+): readonly { readonly name: string; readonly submittedMs: number }[] {
+  return recordsOf(resource.status)
+    .filter((record) => record.jobId !== undefined && record.attempt > record.settledAttempt)
+    .map((record) => ({
+      name: jobName({ ...resource.key, replica: record.replica, attempt: record.attempt }),
+      submittedMs: Date.parse(record.submitTime ?? '') || resource.createdMs,
+    }))
+    .filter(({ name }) => !view.jobs.some((job) => job.name === name));
+}
+
+/** Endpoints to be asked: of running jobs whose claim holds. */
+export function targetsWanted(
+  resource: Resource,
+  jobs: readonly OwnJob[],
+  seen: { readonly nodeAddresses: ReadonlyMap<string, string>; readonly site: Site },
+): readonly ProbeTarget[] {
+  const { spec } = resource;
+  if (!spec || resource.deletingSinceMs !== undefined) return [];
+  return jobs.flatMap((job) => {
+    const claim = endpointOf(job, spec, seen);
+    if (claim.kind !== 'at') return [];
+    return [
+      {
+        id: jobKey(job),
+        url: claim.url,
+        ownModelName: ownModelName(spec, job.id),
+        periodMs: spec.probes.liveness.periodSeconds * 1000,
+        timeoutMs: spec.probes.liveness.timeoutSeconds * 1000,
+      },
+    ];
+  });
+}

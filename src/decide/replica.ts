@@ -1,0 +1,395 @@
+import type { Spec } from '../api/spec.ts';
+import type { ReplicaRecord } from '../api/status.ts';
+import { rfc3339, rfc3339Ms } from '../api/time.ts';
+import { renderScript } from '../launch/script.ts';
+import { assertNever } from '../result.ts';
+import { jobName } from '../slurm/identity.ts';
+import { type AttemptJobs, isOver, sortAttempt } from './attempts.ts';
+import { explain } from './explain.ts';
+import { endpointOf, type Health, healthOf } from './health.ts';
+import { endOf, judge } from './judge.ts';
+import type { Observation, OwnJob, SlurmView } from './observation.ts';
+import { adopt, forgiven, givenUp, sighted } from './records.ts';
+import type { Step } from './step.ts';
+
+export type ReplicaInput = {
+  readonly seen: Observation;
+  readonly view: SlurmView;
+  readonly spec: Spec;
+  readonly hash: string;
+  readonly excludedNodes: readonly string[];
+};
+
+/** One wanted replica: from its record and its jobs to what is done next. */
+export function stepReplica(input: ReplicaInput, before: ReplicaRecord, jobs: readonly OwnJob[]): Step {
+  const record = heard(input, adopt(before, jobs));
+  const attempt = sortAttempt(jobs, record.attempt, record.settledAttempt);
+  const cancels = attempt.condemned.filter(isCancellable).map((job) => ({ job, why: whyCondemned(job, record) }));
+  const step = stepAttempt(input, record, attempt);
+  return { ...step, cancels: [...cancels, ...step.cancels] };
+}
+
+function stepAttempt(input: ReplicaInput, record: ReplicaRecord, { current, condemned }: AttemptJobs): Step {
+  if (record.attempt <= record.settledAttempt) return next(input, record, condemned);
+  if (!current) return absent(input, record, condemned);
+  const known = sighted(record, current);
+  const outdated = current.identity.specHash !== input.hash;
+  if (isOver(current)) {
+    if (outdated) return next(input, givenUp(known), condemned);
+    const end = endOf(input.seen, current);
+    if (!end)
+      return {
+        ...base(known),
+        job: current,
+        state: 'stopping',
+        reason: 'Stopping',
+        message: `job ${current.id} has ended (${current.state}); asking SLURM how`,
+        waitMs: 5_000,
+      };
+    return afterEnd(input, known, condemned, judge(input.seen, input.spec, known, end));
+  }
+  return { ...watch(input, known, current, condemned), outdated };
+}
+
+/** The record as the present spec finds it: an edit is tried at once, whatever was held against the old one. */
+function heard({ seen, hash }: ReplicaInput, record: ReplicaRecord): ReplicaRecord {
+  const edited =
+    record.specHash !== undefined &&
+    record.specHash !== hash &&
+    (record.retryTime !== undefined || record.failures.length > 0);
+  const released = record.held !== undefined && record.held.generation < seen.resource.specGeneration;
+  return record.retired || edited || released ? forgiven(record) : record;
+}
+
+/** A live job of the newest attempt. */
+function watch(input: ReplicaInput, record: ReplicaRecord, job: OwnJob, condemned: readonly OwnJob[]): Step {
+  const { seen, spec } = input;
+  switch (job.phase) {
+    case 'pending': {
+      const why = explain(job.reason);
+      const forever = why.forever && seen.now - job.submitMs >= seen.policy.queuedForeverGraceMs;
+      return {
+        ...base(record),
+        job,
+        state: forever ? 'blocked' : 'queued',
+        reason: forever ? 'QueuedForever' : 'Queued',
+        message: `job ${job.id} is queued (${why.reason || 'no reason yet'}): ${why.text}`,
+        waitMs: why.forever && !forever ? job.submitMs + seen.policy.queuedForeverGraceMs - seen.now : undefined,
+      };
+    }
+    case 'running': {
+      if (job.state === 'CONFIGURING') {
+        return {
+          ...base(record),
+          job,
+          state: 'starting',
+          reason: 'Configuring',
+          message: `job ${job.id}: SLURM prepares its nodes`,
+        };
+      }
+      return watchRunning(input, record, job, condemned);
+    }
+    case 'completing':
+      return {
+        ...base(record),
+        job,
+        state: 'stopping',
+        reason: 'Stopping',
+        message: `job ${job.id} is ending`,
+        waitMs: undefined,
+      };
+    case 'ended':
+      throw new Error('an ended job is not live');
+    default:
+      return assertNever(job);
+  }
+}
+
+function watchRunning(
+  input: ReplicaInput,
+  record: ReplicaRecord,
+  job: OwnJob & { readonly phase: 'running' },
+  condemned: readonly OwnJob[],
+): Step {
+  const { seen, spec } = input;
+  const claim = endpointOf(job, spec, seen);
+  const previously = seen.resource.status.endpoints?.find(
+    (known) => known.jobId === job.id && known.replica === record.replica,
+  );
+  const servedBefore = previously?.ready === true || job.report.phase === 'ready';
+  const health = healthOf(job, spec, seen, servedBefore);
+  if (health.kind === 'unresponsive' || health.kind === 'overdue') return giveUp(input, record, job, condemned, health);
+  const draining = job.report.phase === 'draining';
+  const ready = health.kind === 'ready' && claim.kind === 'at' && !draining;
+  const endpoint =
+    claim.kind === 'at'
+      ? {
+          replica: record.replica,
+          url: claim.url,
+          node: claim.node,
+          port: claim.port,
+          jobId: job.id,
+          role: draining ? ('Draining' as const) : ready ? ('Serving' as const) : ('Warming' as const),
+          ready,
+        }
+      : undefined;
+  return {
+    ...base(record),
+    job,
+    endpoint,
+    ...stateOf(job, health, ready, claim.kind === 'refused' ? claim.why : undefined),
+    waitMs: dueMs(input, job),
+  };
+}
+
+function stateOf(
+  job: OwnJob,
+  health: Health,
+  ready: boolean,
+  refused: string | undefined,
+): Pick<Step, 'state' | 'reason' | 'message'> {
+  if (ready) return { state: 'ready', reason: 'Ready', message: `job ${job.id} answers` };
+  if (refused) return { state: 'failing', reason: 'EndpointRefused', message: refused };
+  if (job.report.phase === 'draining')
+    return { state: 'stopping', reason: 'Draining', message: `job ${job.id} is draining` };
+  if (health.kind === 'failing')
+    return { state: 'failing', reason: 'ProbeFailed', message: `job ${job.id} does not answer: ${health.why}` };
+  const phase = job.report.phase === 'ready' ? 'Warming' : job.report.phase === 'loading' ? 'Loading' : 'Launching';
+  return {
+    state: 'starting',
+    reason: phase,
+    message: `job ${job.id} is starting (${phase}) on ${job.nodes.join(',')}`,
+  };
+}
+
+/** When a running job is due to be looked at although nothing happens: its endpoint ages, its deadline comes. */
+function dueMs({ seen, spec }: ReplicaInput, job: OwnJob & { readonly phase: 'running' }): number {
+  const startup = job.startMs + spec.probes.startup.timeoutSeconds * 1000 + seen.policy.startupSlackMs - seen.now;
+  const windowMs = spec.probes.liveness.periodSeconds * spec.probes.liveness.failureThreshold * 1000;
+  return startup > 0 ? Math.min(startup, Math.max(windowMs, 1_000)) : Math.max(windowMs, 1_000);
+}
+
+/** The operator gives up on a job that Slurm calls running. Judged first, then cancelled: its end will say nothing. */
+function giveUp(
+  input: ReplicaInput,
+  record: ReplicaRecord,
+  job: OwnJob,
+  condemned: readonly OwnJob[],
+  health: Health & { readonly kind: 'unresponsive' | 'overdue' },
+): Step {
+  const end = health.kind === 'overdue' ? ('OVERDUE' as const) : ('UNRESPONSIVE' as const);
+  const judged = judge(input.seen, input.spec, record, {
+    end,
+    exitCode: undefined,
+    signal: undefined,
+    slurm: job.reason,
+    logTail: undefined,
+    jobId: job.id,
+    nodes: job.nodes,
+    failedNodes: [],
+    detail: health.why,
+  });
+  const step = afterEnd(input, record, [...condemned, job], judged);
+  return { ...step, job, cancels: [...step.cancels, { job, why: judged.failure.message }] };
+}
+
+/** No listing shows the newest attempt's job. Absent, not yet there, lost or purged? */
+function absent(input: ReplicaInput, record: ReplicaRecord, condemned: readonly OwnJob[]): Step {
+  const { seen, view } = input;
+  // Refused, or it never arrived: the same attempt again.
+  if (record.jobId === undefined && record.doubtUntil === undefined)
+    return submitWhenDue(input, record, record.attempt, condemned);
+  const landMs = latest(record.submitTime, record.doubtUntil);
+  if (view.askedAtMs <= landMs) {
+    return {
+      ...base(record),
+      state: record.doubtUntil === undefined ? 'submitting' : 'inDoubt',
+      reason: record.doubtUntil === undefined ? 'Submitted' : 'SubmissionInDoubt',
+      message:
+        record.doubtUntil === undefined
+          ? `attempt ${record.attempt} is submitted (job ${record.jobId}); waiting to see it in the queue`
+          : `SLURM did not say whether attempt ${record.attempt} was accepted; looking for it until ${record.doubtUntil}`,
+      waitMs: Math.max(landMs - seen.now, 0) + seen.policy.tickMs,
+    };
+  }
+  // In doubt, and it never landed.
+  if (record.jobId === undefined) return submitWhenDue(input, record, record.attempt, condemned);
+  return missing(input, record, record.jobId, condemned);
+}
+
+function missing(input: ReplicaInput, before: ReplicaRecord, jobId: string, condemned: readonly OwnJob[]): Step {
+  const { seen, view, spec } = input;
+  const missingSince = before.missingSince ?? rfc3339Ms(view.askedAtMs);
+  const record = { ...before, missingSince };
+  const answer = seen.history.get(jobName({ ...seen.resource.key, replica: record.replica, attempt: record.attempt }));
+  const missingMs = seen.now - Date.parse(missingSince);
+  if (answer?.kind === 'ended') {
+    const { ending } = answer;
+    return afterEnd(
+      input,
+      record,
+      condemned,
+      judge(seen, spec, record, { ...ending, end: ending.state, slurm: ending.reason, jobId, detail: undefined }),
+    );
+  }
+  // Without accounting's word the queue has to lack the job for longer.
+  const graceMs = seen.policy.vanishedGraceMs * (answer === undefined ? 5 : 1);
+  if (missingMs < graceMs) {
+    return {
+      ...base(record),
+      state: 'inDoubt',
+      reason: 'JobMissing',
+      message: `job ${jobId} is not in the queue; asking accounting before it counts as lost`,
+      waitMs: Math.min(graceMs - missingMs, seen.policy.tickMs),
+    };
+  }
+  // Acknowledged and never shown: slurmctld died before it had saved it. The same attempt again, under its name.
+  if (!record.seen) return submitWhenDue(input, record, record.attempt, condemned);
+  return afterEnd(
+    input,
+    record,
+    condemned,
+    judge(seen, spec, record, {
+      end: 'VANISHED',
+      exitCode: undefined,
+      signal: undefined,
+      slurm: '',
+      logTail: undefined,
+      jobId,
+      nodes: [],
+      failedNodes: [],
+      detail: undefined,
+    }),
+  );
+}
+
+function afterEnd(
+  input: ReplicaInput,
+  before: ReplicaRecord,
+  condemned: readonly OwnJob[],
+  judged: ReturnType<typeof judge>,
+): Step {
+  const step = next(input, { ...judged.record, attempt: before.attempt }, condemned);
+  return { ...step, failure: judged.failure, blamed: judged.blamed };
+}
+
+/** The newest attempt is judged: the next one, unless given up, too early, or an old job still lives. */
+function next(input: ReplicaInput, record: ReplicaRecord, condemned: readonly OwnJob[]): Step {
+  if (record.held) {
+    const why = record.held.reason;
+    return { ...base(record), state: 'held', reason: why, message: `given up (${why}) until the spec changes` };
+  }
+  return submitWhenDue(input, record, record.attempt + 1, condemned);
+}
+
+function submitWhenDue(
+  input: ReplicaInput,
+  record: ReplicaRecord,
+  attempt: number,
+  condemned: readonly OwnJob[],
+): Step {
+  const { seen, view } = input;
+  const blocking = condemned.find((job) => !isOver(job));
+  if (blocking) {
+    return {
+      ...base(record),
+      state: 'stopping',
+      reason: 'Stopping',
+      message: `job ${blocking.id} must end before the next attempt`,
+      waitMs: undefined,
+    };
+  }
+  // An attempt that was given up while it could still land must be seen, or be sure not to come, before the next.
+  const landMs = latest(record.submitTime, record.doubtUntil);
+  if (attempt > record.attempt && view.askedAtMs <= landMs) {
+    return {
+      ...base(record),
+      state: 'inDoubt',
+      reason: 'SubmissionInDoubt',
+      message: `attempt ${record.attempt} may still arrive; waiting for it before the next`,
+      waitMs: Math.max(landMs - seen.now, 0) + seen.policy.tickMs,
+    };
+  }
+  const retryMs = record.retryTime === undefined ? 0 : Date.parse(record.retryTime);
+  if (retryMs > seen.now) {
+    const reason = record.retryReason ?? 'BackOff';
+    return {
+      ...base(record),
+      state: reason === 'SubmissionRejected' ? 'blocked' : 'backingOff',
+      reason,
+      message: `the next attempt is not submitted before ${rfc3339(retryMs)}`,
+      waitMs: retryMs - seen.now,
+    };
+  }
+  return submit(input, record, attempt);
+}
+
+function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: ReplicaRecord, attempt: number): Step {
+  const { resource, policy, now } = seen;
+  const identity = {
+    ...resource.key,
+    replica: record.replica,
+    attempt,
+    uid: resource.uid,
+    generation: resource.specGeneration,
+    specHash: hash,
+    nonce: `${seen.entropy}${record.replica.toString(36)}`,
+    owner: seen.owner,
+  };
+  const claimed: ReplicaRecord = {
+    replica: record.replica,
+    attempt,
+    specHash: hash,
+    submitTime: rfc3339Ms(now),
+    doubtUntil: rfc3339Ms(now + policy.submitWithinMs + policy.submitTimeoutMs + policy.doubtWindowMs),
+    settledAttempt: record.settledAttempt,
+    failures: record.failures,
+  };
+  return {
+    ...base(claimed),
+    submit: {
+      kind: 'submit',
+      replica: record.replica,
+      attempt,
+      name: jobName(identity),
+      script: renderScript({ identity, spec, excludedNodes, site: seen.site, body: seen.body }),
+      notAfterMs: now + policy.submitWithinMs,
+    },
+    state: 'submitting',
+    reason: 'Submitting',
+    message: `attempt ${attempt} is being submitted`,
+    waitMs: policy.tickMs,
+  };
+}
+
+/** Epoch ms of the later of two times on record; 0 when there is none. */
+function latest(a: string | undefined, b: string | undefined): number {
+  return Math.max(Date.parse(a ?? '') || 0, Date.parse(b ?? '') || 0);
+}
+
+function base(record: ReplicaRecord): Step {
+  return {
+    record,
+    job: undefined,
+    cancels: [],
+    submit: undefined,
+    endpoint: undefined,
+    state: 'stopping',
+    reason: '',
+    message: '',
+    outdated: false,
+    failure: undefined,
+    blamed: [],
+    waitMs: undefined,
+  };
+}
+
+/** Slurm is already ending a COMPLETING job; a second scancel would only cost. */
+export const isCancellable = (job: OwnJob): boolean => job.phase === 'pending' || job.phase === 'running';
+
+function whyCondemned(job: OwnJob, record: ReplicaRecord): string {
+  if (job.identity.attempt < record.attempt)
+    return `attempt ${job.identity.attempt} was replaced by attempt ${record.attempt}`;
+  if (job.identity.attempt <= record.settledAttempt) return `attempt ${job.identity.attempt} was given up`;
+  return `a twin of attempt ${job.identity.attempt}`;
+}

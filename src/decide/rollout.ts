@@ -1,0 +1,32 @@
+import { givenUp } from './records.ts';
+import { isCancellable } from './replica.ts';
+import type { Step } from './step.ts';
+
+/**
+ * Replaces replicas whose job comes from an older spec: those that do not serve at once, those that serve one at a
+ * time and only while every other replica serves. A new spec that does not come up costs one replica, not all.
+ */
+export function rollOut(steps: readonly Step[]): readonly Step[] {
+  const serving = steps.filter((step) => step.outdated && step.state === 'ready');
+  const allUp = steps.every((step) => step.state === 'ready');
+  const first = allUp ? serving[0] : undefined;
+  return steps.map((step) => {
+    if (!step.outdated || !step.job) return step;
+    if (step.state === 'ready' && step !== first) {
+      return { ...step, message: `${step.message} (an older spec; it is replaced when the others serve)` };
+    }
+    return replace(step, step.job);
+  });
+}
+
+function replace(step: Step, job: NonNullable<Step['job']>): Step {
+  return {
+    ...step,
+    record: givenUp(step.record),
+    cancels: isCancellable(job) ? [...step.cancels, { job, why: 'the spec has changed' }] : step.cancels,
+    endpoint: undefined,
+    state: 'stopping',
+    reason: 'Replacing',
+    message: `job ${job.id} comes from an older spec and is replaced`,
+  };
+}

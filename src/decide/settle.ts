@@ -1,0 +1,99 @@
+import type { Status } from '../api/status.ts';
+import { rfc3339Ms } from '../api/time.ts';
+import { assertNever } from '../result.ts';
+import { judge } from './judge.ts';
+import type { Observation } from './observation.ts';
+import type { Outcome, Plan } from './plan.ts';
+import { soonest } from './soonest.ts';
+import type { Step } from './step.ts';
+import { summarize } from './summary.ts';
+
+export type Settled = { readonly status: Status; readonly requeueAfterMs: number | undefined };
+
+/** Folds what the actions came to into the status. */
+export function settle(seen: Observation, plan: Plan, outcomes: readonly Outcome[], now: number): Settled {
+  const { draft } = plan;
+  const failed = outcomes.some((outcome) => !outcome.result.ok && outcome.action.kind === 'claim');
+  // The claim could not be written, so nothing was done: the status on record stays the truth.
+  if (failed) return { status: seen.resource.status, requeueAfterMs: seen.policy.tickMs };
+  const submitted = outcomes.filter((outcome) => outcome.action.kind === 'submit');
+  if (!draft || submitted.length === 0) return { status: plan.status, requeueAfterMs: plan.requeueAfterMs };
+  const at = { ...seen, now };
+  const steps = draft.steps.map((step) => {
+    const outcome = submitted.find(({ action }) => action.kind === 'submit' && action.replica === step.record.replica);
+    return outcome ? settleSubmit(at, step, outcome as SubmitOutcome) : step;
+  });
+  return {
+    status: summarize(at, { ...draft, steps }),
+    requeueAfterMs: soonest([plan.requeueAfterMs, ...steps.map((step) => step.waitMs)]),
+  };
+}
+
+type SubmitOutcome = Extract<Outcome, { action: { kind: 'submit' } }>;
+
+function settleSubmit(seen: Observation, step: Step, { result }: SubmitOutcome): Step {
+  const { doubtUntil: _, ...record } = step.record;
+  const { now, policy } = seen;
+  if (result.ok) {
+    const jobId = result.value;
+    return {
+      ...step,
+      record: { ...record, jobId },
+      reason: 'Submitted',
+      message: `attempt ${record.attempt} is submitted as job ${jobId}`,
+    };
+  }
+  switch (result.error.kind) {
+    case 'unknown':
+      return {
+        ...step,
+        record: { ...record, doubtUntil: rfc3339Ms(now + policy.doubtWindowMs) },
+        state: 'inDoubt',
+        reason: 'SubmissionInDoubt',
+        message: `SLURM did not say whether attempt ${record.attempt} was accepted (${result.error.message}); looking for it before it is tried again`,
+        waitMs: policy.doubtWindowMs + policy.tickMs,
+      };
+    case 'unreachable': {
+      const retryTime = rfc3339Ms(now + policy.unreachableRetryMs);
+      return {
+        ...step,
+        record: { ...record, retryTime, retryReason: 'SlurmUnreachable' },
+        state: 'backingOff',
+        reason: 'SlurmUnreachable',
+        message: `attempt ${record.attempt} did not reach SLURM (${result.error.message}); it is tried again`,
+        waitMs: policy.unreachableRetryMs,
+      };
+    }
+    case 'rejected':
+      return settleRejected(seen, { ...step, record }, result.error.message);
+    default:
+      return assertNever(result.error);
+  }
+}
+
+/** Refused in sbatch's own words: no job exists, the same attempt may be tried again later. */
+function settleRejected(seen: Observation, step: Step, words: string): Step {
+  const { spec } = seen.resource;
+  if (!spec) return step;
+  const judged = judge(seen, spec, step.record, {
+    end: 'REJECTED',
+    exitCode: undefined,
+    signal: undefined,
+    slurm: words,
+    logTail: undefined,
+    jobId: undefined,
+    nodes: [],
+    failedNodes: [],
+    detail: undefined,
+  });
+  const retryMs = judged.record.retryTime === undefined ? undefined : Date.parse(judged.record.retryTime) - seen.now;
+  return {
+    ...step,
+    record: judged.record,
+    failure: judged.failure,
+    state: judged.verdict.blame === 'configuration' ? 'blocked' : 'backingOff',
+    reason: judged.failure.reason,
+    message: `attempt ${step.record.attempt} is not submitted again before ${judged.record.retryTime ?? 'the spec changes'}`,
+    waitMs: retryMs,
+  };
+}

@@ -1,0 +1,317 @@
+import type { SpecProblem } from '../api/resource.ts';
+import type { Condition, Endpoint, Failure, JobStatus, Status } from '../api/status.ts';
+import { rfc3339 } from '../api/time.ts';
+import { type ConditionDraft, withTransitions } from './conditions.ts';
+import { explain } from './explain.ts';
+import type { Observation, OwnJob } from './observation.ts';
+import { type Draft, SLOT_STATES, type Step } from './step.ts';
+
+/** Puts a turn's conclusions into the words of the status. Nothing in it moves by itself. */
+export function summarize(seen: Observation, draft: Draft): Status {
+  const { resource } = seen;
+  const { steps } = draft;
+  const ready = steps.filter((step) => step.state === 'ready');
+  const endpoints = endpointsOf(seen, steps);
+  const failure = newest(steps.map((step) => step.failure)) ?? resource.status.lastFailure;
+  const records = [...steps.map((step) => step.record), ...draft.retiredRecords].sort((a, b) => a.replica - b.replica);
+  const restarts =
+    (resource.status.restarts ?? 0) +
+    steps.filter((step) => step.failure && step.failure.jobId !== undefined && step.state !== 'held').length;
+  return withoutUndefined({
+    observedGeneration: resource.generation,
+    phase: phaseOf(seen, steps),
+    replicas: draft.jobs.filter((job) => job.phase !== 'ended').length,
+    readyReplicas: ready.length,
+    updatedReplicas: steps.filter((step) => step.job && step.job.phase !== 'ended' && !step.outdated).length,
+    selector: `vllm-slurm.dev/name=${resource.key.name}`,
+    url: urlOf(endpoints, resource.status.url),
+    endpoints,
+    jobs: steps.flatMap((step) =>
+      step.job ? [jobStatus(step.record.replica, step.job, previousJob(resource.status, step.job))] : [],
+    ),
+    records,
+    restarts,
+    lastFailure: failure,
+    excludedNodes: draft.excludedNodes.length > 0 ? [...draft.excludedNodes] : undefined,
+    conditions: withTransitions(
+      conditionsOf(seen, steps, failure),
+      resource.status.conditions ?? [],
+      resource.generation,
+      seen.now,
+    ),
+  });
+}
+
+/** While Slurm cannot be believed: what was known stays, only the endpoints' own answers are news. */
+export function summarizeHold(seen: Observation, known: readonly Omit<Endpoint, 'since'>[], why: string): Status {
+  const { resource } = seen;
+  const before = resource.status;
+  const endpoints = withSince(seen, known);
+  const ready = endpoints.filter((endpoint) => endpoint.ready).length;
+  const desired = desiredReplicas(seen);
+  const reason = seen.viewSuspect ? 'SlurmViewSuspect' : 'SlurmUnreachable';
+  const allReady =
+    desired > 0 &&
+    ready >= desired &&
+    before.updatedReplicas === desired &&
+    before.observedGeneration === resource.generation;
+  const kept = (before.conditions ?? []).filter(
+    (condition) => !['Ready', 'Available', 'SlurmReachable'].includes(condition.type),
+  );
+  const drafts: ConditionDraft[] = [
+    {
+      type: 'Ready',
+      status: allReady ? 'True' : 'False',
+      reason: allReady ? 'Ready' : reason,
+      message: `${ready} of ${desired} replicas answer; SLURM does not: nothing is changed until it does`,
+    },
+    {
+      type: 'Available',
+      status: ready > 0 ? 'True' : 'False',
+      reason: ready > 0 ? 'EndpointAnswers' : 'NoEndpoint',
+      message: `${ready} of ${desired} replicas answer`,
+    },
+    { type: 'SlurmReachable', status: 'False', reason, message: `${why}; jobs are left as they are, asking again` },
+    ...kept.map(({ type, status, reason: because, message }) => ({ type, status, reason: because, message })),
+  ];
+  return withoutUndefined({
+    ...before,
+    // Not yet observed: nothing was done for it. The conditions speak of the generation they were made for.
+    phase: allReady ? 'Running' : ready > 0 ? 'Degraded' : 'Unknown',
+    readyReplicas: ready,
+    url: urlOf(endpoints, before.url),
+    endpoints,
+    conditions: withTransitions(
+      drafts,
+      before.conditions ?? [],
+      before.observedGeneration ?? resource.generation,
+      seen.now,
+    ),
+  });
+}
+
+export function summarizeDeletion(seen: Observation, message: string): Status {
+  const before = seen.resource.status;
+  const { url: _, ...rest } = before;
+  const drafts: ConditionDraft[] = [
+    { type: 'Ready', status: 'False', reason: 'Deleting', message },
+    { type: 'Reconciling', status: 'True', reason: 'Deleting', message },
+    { type: 'Available', status: 'False', reason: 'Deleting', message: 'the deployment is being deleted' },
+    slurmReachable(seen),
+  ];
+  return withoutUndefined({
+    ...rest,
+    observedGeneration: seen.resource.generation,
+    phase: 'Deleting',
+    readyReplicas: 0,
+    endpoints: [],
+    conditions: withTransitions(drafts, before.conditions ?? [], seen.resource.generation, seen.now),
+  });
+}
+
+function conditionsOf(
+  seen: Observation,
+  steps: readonly Step[],
+  failure: Failure | undefined,
+): readonly ConditionDraft[] {
+  const problems = seen.resource.problems;
+  const ready = readyCondition(seen, steps, failure);
+  const stalled = stalledCondition(problems, steps, failure);
+  const running = steps.filter((step) => step.job?.phase === 'running').length;
+  const answering = steps.filter((step) => step.state === 'ready').length;
+  const count = (n: number, what: string): string => `${n} of ${steps.length} replicas ${what}`;
+  const tally = (type: string, n: number, yes: string, no: string, what: string): ConditionDraft => ({
+    type,
+    status: n === steps.length && n > 0 ? 'True' : 'False',
+    reason: n === steps.length && n > 0 ? yes : steps.length === 0 ? 'NoReplicas' : no,
+    message: count(n, what),
+  });
+  return [
+    ready,
+    ...(stalled ? [stalled] : []),
+    ...(!stalled && ready.status === 'False' && steps.length > 0
+      ? [{ type: 'Reconciling', status: 'True' as const, reason: ready.reason, message: ready.message }]
+      : []),
+    {
+      type: 'Available',
+      status: answering > 0 ? 'True' : 'False',
+      reason: answering > 0 ? 'EndpointAnswers' : 'NoEndpoint',
+      message: count(answering, 'answer'),
+    },
+    tally('Scheduled', running, 'Allocated', 'NotAllocated', 'have an allocation'),
+    tally('ModelLoaded', answering, 'Loaded', 'NotLoaded', 'have loaded the model'),
+    slurmReachable(seen),
+  ];
+}
+
+function readyCondition(seen: Observation, steps: readonly Step[], failure: Failure | undefined): ConditionDraft {
+  const { resource } = seen;
+  const say = (status: 'True' | 'False', reason: string, message: string): ConditionDraft => ({
+    type: 'Ready',
+    status,
+    reason,
+    message,
+  });
+  if (resource.problems.length > 0)
+    return say(
+      'False',
+      'InvalidSpec',
+      problemText(resource.problems, resource.spec !== undefined, resource.specGeneration),
+    );
+  if (resource.spec?.suspend) return say('False', 'Suspended', 'spec.suspend is true: no jobs are kept');
+  if (steps.length === 0) return say('True', 'ScaledToZero', 'spec.replicas is 0: nothing is to be served');
+  const worst = worstOf(steps);
+  const answering = steps.filter((step) => step.state === 'ready').length;
+  const tally = `${answering} of ${steps.length} replicas answer`;
+  if (!worst) return say('True', 'Ready', tally);
+  const because =
+    failure && (failure.reason === worst.reason || worst.record.held)
+      ? `: ${failure.message}${failure.advice ? `; ${failure.advice}` : ''}`
+      : '';
+  return say(
+    'False',
+    worst.reason,
+    `${tally}; replica ${worst.record.replica}: ${worst.message}${because}`.slice(0, 4_000),
+  );
+}
+
+function stalledCondition(
+  problems: readonly SpecProblem[],
+  steps: readonly Step[],
+  failure: Failure | undefined,
+): ConditionDraft | undefined {
+  if (problems.length > 0)
+    return {
+      type: 'Stalled',
+      status: 'True',
+      reason: 'InvalidSpec',
+      message: problems.map(problemLine).join('; ').slice(0, 4_000),
+    };
+  const stuck = worstOf(steps);
+  if (!stuck || (stuck.state !== 'held' && stuck.state !== 'blocked')) return undefined;
+  const because = stuck.state === 'held' || failure?.reason === stuck.reason ? failure : undefined;
+  const words = because ? `${because.message}${because.advice ? `; ${because.advice}` : ''}` : stuck.message;
+  return {
+    type: 'Stalled',
+    status: 'True',
+    reason: stuck.reason,
+    message: `replica ${stuck.record.replica}: ${words}`.slice(0, 4_000),
+  };
+}
+
+function slurmReachable(seen: Observation): ConditionDraft {
+  return seen.slurm.known
+    ? { type: 'SlurmReachable', status: 'True', reason: 'Answering', message: 'SLURM answers' }
+    : { type: 'SlurmReachable', status: 'False', reason: 'SlurmUnreachable', message: seen.slurm.why.message };
+}
+
+/** The step people should hear of first; undefined when all serve the present spec. */
+function worstOf(steps: readonly Step[]): Step | undefined {
+  const outdated = steps.find((step) => step.state === 'ready' && step.outdated);
+  const waiting = steps
+    .filter((step) => step.state !== 'ready')
+    .sort((a, b) => SLOT_STATES.indexOf(a.state) - SLOT_STATES.indexOf(b.state))[0];
+  return waiting ?? (outdated && { ...outdated, reason: 'Replacing' });
+}
+
+const PHASES: Readonly<Record<Step['state'], NonNullable<Status['phase']>>> = {
+  held: 'Stalled',
+  blocked: 'Stalled',
+  backingOff: 'Failed',
+  failing: 'Failed',
+  inDoubt: 'Unknown',
+  queued: 'Queued',
+  starting: 'Starting',
+  submitting: 'Pending',
+  stopping: 'Pending',
+  ready: 'Running',
+};
+
+function phaseOf(seen: Observation, steps: readonly Step[]): NonNullable<Status['phase']> {
+  const { resource } = seen;
+  if (!resource.spec) return 'Invalid';
+  if (resource.spec.suspend) return 'Suspended';
+  const waiting = worstOf(steps);
+  if (!waiting) return 'Running';
+  const answering = steps.some((step) => step.state === 'ready');
+  const phase = PHASES[waiting.state];
+  return answering && phase !== 'Stalled' ? 'Degraded' : phase;
+}
+
+function endpointsOf(seen: Observation, steps: readonly Step[]): Endpoint[] {
+  return withSince(
+    seen,
+    steps.flatMap((step) => (step.endpoint ? [step.endpoint] : [])),
+  );
+}
+
+/** `since` moves only when readiness does. */
+function withSince(seen: Observation, endpoints: readonly Omit<Endpoint, 'since'>[]): Endpoint[] {
+  return endpoints.map((endpoint) => {
+    const before = seen.resource.status.endpoints?.find(
+      (known) => known.jobId === endpoint.jobId && known.replica === endpoint.replica,
+    );
+    return { ...endpoint, since: before && before.ready === endpoint.ready ? before.since : rfc3339(seen.now) };
+  });
+}
+
+/** Keeps the address people were given for as long as it answers. */
+function urlOf(endpoints: readonly Endpoint[], before: string | undefined): string | undefined {
+  const ready = endpoints.filter((endpoint) => endpoint.ready);
+  return ready.find((endpoint) => endpoint.url === before)?.url ?? ready[0]?.url;
+}
+
+function jobStatus(replica: number, job: OwnJob, before: JobStatus | undefined): JobStatus {
+  const pending = job.phase === 'pending' ? explain(job.reason) : undefined;
+  return withoutUndefined({
+    replica,
+    attempt: job.identity.attempt,
+    jobId: job.id,
+    state: job.state,
+    reason: pending ? pending.reason : job.reason === 'None' || job.reason === '' ? undefined : job.reason,
+    explanation: pending?.text,
+    partition: job.partition || undefined,
+    nodes: job.nodes.length > 0 ? [...job.nodes] : undefined,
+    submitTime: rfc3339(job.submitMs),
+    expectedStartTime: job.phase === 'pending' ? steady(job.expectedStartMs, before?.expectedStartTime) : undefined,
+    startTime: job.phase !== 'pending' && job.startMs !== undefined ? rfc3339(job.startMs) : undefined,
+    endTime: job.phase === 'ended' ? rfc3339(job.endMs) : undefined,
+    exitCode: job.report.code,
+  });
+}
+
+/** The scheduler's guess wanders by seconds: only a change of five minutes is news. */
+function steady(expectedMs: number | undefined, before: string | undefined): string | undefined {
+  if (expectedMs === undefined) return undefined;
+  return before !== undefined && Math.abs(Date.parse(before) - expectedMs) < 300_000 ? before : rfc3339(expectedMs);
+}
+
+function previousJob(status: Status, job: OwnJob): JobStatus | undefined {
+  return status.jobs?.find((known) => known.jobId === job.id);
+}
+
+function newest(failures: readonly (Failure | undefined)[]): Failure | undefined {
+  return failures.findLast((failure) => failure !== undefined);
+}
+
+function desiredReplicas(seen: Observation): number {
+  const spec = seen.resource.spec;
+  return !spec || spec.suspend ? 0 : spec.replicas;
+}
+
+function problemText(problems: readonly SpecProblem[], serving: boolean, generation: number): string {
+  const what = problems.map(problemLine).join('; ').slice(0, 3_500);
+  return serving ? `${what}; generation ${generation} is kept until this is corrected` : what;
+}
+
+function problemLine(problem: SpecProblem): string {
+  const where =
+    problem.file === undefined ? '' : `${problem.file}${problem.line === undefined ? '' : `:${problem.line}`}: `;
+  return `${where}${problem.field}: ${problem.message}`;
+}
+
+function withoutUndefined<T extends object>(object: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}
+
+export type { Condition };
