@@ -29,13 +29,11 @@ function endJobs(seen: Observation, view: SlurmView): Plan {
     const ids = live.map((job) => job.id).join(', ');
     return {
       ...wait(seen, `waiting for ${live.length === 1 ? `job ${ids}` : `jobs ${ids}`} to end`, seen.policy.tickMs),
-      actions: live
-        .filter(isCancellable)
-        .map((job) => ({
-          kind: 'cancel',
-          job: { id: job.id, name: job.name, submitMs: job.submitMs },
-          why: 'the deployment was deleted',
-        })),
+      actions: live.filter(isCancellable).map((job) => ({
+        kind: 'cancel',
+        job: { id: job.id, name: job.name, submitMs: job.submitMs },
+        why: 'the deployment was deleted',
+      })),
     };
   }
   const until = Math.max(

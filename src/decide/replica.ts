@@ -63,7 +63,7 @@ function heard({ seen, hash }: ReplicaInput, record: ReplicaRecord): ReplicaReco
 
 /** A live job of the newest attempt. */
 function watch(input: ReplicaInput, record: ReplicaRecord, job: OwnJob, condemned: readonly OwnJob[]): Step {
-  const { seen, spec } = input;
+  const { seen } = input;
   switch (job.phase) {
     case 'pending': {
       const why = explain(job.reason);
