@@ -1,0 +1,363 @@
+#!/usr/bin/env node
+/**
+ * A stand-in for `vllm serve`: vLLM's command line, HTTP interface, log lines and ways to die, and no model at all.
+ * For trials and tests without a GPU. It says what it is in every answer and in `/version`.
+ *
+ * One file that imports nothing but Node's own modules, so that it can be copied to where it shall run.
+ * vLLM's flags that mean nothing here are accepted and passed over. Its own faults are the `--stand-in-…` flags below.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const VERSION = '0.0.0+stand-in';
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+const DEFAULT_MAX_TOKENS = 128;
+
+/** Faults and manners, each a flag `--stand-in-<name> VALUE`; seconds count from when it begins to answer. */
+const FAULTS = {
+  'startup-seconds': 'the port stays closed for so long, as it does while vLLM loads',
+  'crash-after-seconds': 'the engine dies; the process then ends with crash-exit-code',
+  'crash-exit-code': 'default 0, which is what vLLM says when its engine dies',
+  'hang-after-seconds': '/health stays 200, completions never answer, counters stand still',
+  'wrong-model': 'serves this name and no other',
+  log: 'a line printed at the start: with exit-code, any failure there is',
+  'exit-code': 'ends with it after startup-seconds and never serves',
+  'token-milliseconds': 'time a token takes',
+} as const;
+type Fault = keyof typeof FAULTS;
+
+type Options = {
+  readonly model: string;
+  readonly names: readonly string[];
+  readonly host: string;
+  readonly port: number;
+  readonly maxModelLen: number;
+  readonly faults: Readonly<Partial<Record<Fault, string>>>;
+};
+
+type Counters = { running: number; promptTokens: number; generationTokens: number; stop: number; length: number };
+
+type CompletionRequest = {
+  readonly model?: unknown;
+  readonly prompt?: unknown;
+  readonly messages?: unknown;
+  readonly stream?: unknown;
+  readonly stream_options?: { readonly include_usage?: unknown };
+  readonly max_tokens?: unknown;
+  readonly max_completion_tokens?: unknown;
+};
+
+await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<void> {
+  const options = readOptions(argv);
+  log('APIServer', `vLLM API server version ${VERSION}: a stand-in, it answers without a model`);
+  log('EngineCore', `Starting to load model ${options.model}...`);
+  if (options.faults.log !== undefined) process.stderr.write(`${options.faults.log}\n`);
+  process.on('SIGTERM', () => process.exit(0));
+  process.on('SIGINT', () => process.exit(0));
+  await sleep(1000 * seconds(options.faults['startup-seconds'], 0));
+  const exitCode = options.faults['exit-code'];
+  if (exitCode !== undefined)
+    fail(Number(exitCode), 'RuntimeError: Engine core initialization failed. See root cause above.');
+  log('EngineCore', 'Loading weights took 0.00 seconds');
+  serve(options);
+}
+
+function readOptions(argv: readonly string[]): Options {
+  const values = new Map<string, string[]>();
+  const words = argv[0] === 'serve' ? argv.slice(1) : argv;
+  let current: string[] = [];
+  values.set('', current);
+  for (const word of words) {
+    const flag = /^--?[A-Za-z]/.test(word);
+    if (!flag) current.push(word);
+    else {
+      const [name = '', ...rest] = word.split('=');
+      current = rest.length > 0 ? [rest.join('=')] : [];
+      values.set(name.replaceAll('_', '-'), current);
+    }
+  }
+  const first = (name: string) => values.get(name)?.[0];
+  const model = first('--model') ?? first('') ?? 'stand-in';
+  const faults: Partial<Record<Fault, string>> = {};
+  for (const name of values.keys()) {
+    if (!name.startsWith('--stand-in-')) continue;
+    const fault = name.slice('--stand-in-'.length);
+    if (!(fault in FAULTS)) fail(2, `vllm: error: unrecognized arguments: ${name}`);
+    faults[fault as Fault] = first(name) ?? '';
+  }
+  const served = values.get('--served-model-name') ?? [];
+  const wrong = faults['wrong-model'];
+  return {
+    model,
+    names: wrong !== undefined ? [wrong] : served.length > 0 ? served : [model],
+    host: first('--host') ?? '0.0.0.0',
+    port: Number(first('--port') ?? 8000),
+    maxModelLen: Number(first('--max-model-len') ?? 32_768),
+    faults,
+  };
+}
+
+function serve(options: Options): void {
+  const { faults } = options;
+  const counters: Counters = { running: 0, promptTokens: 0, generationTokens: 0, stop: 0, length: 0 };
+  const since = Date.now();
+  const hangAfterMs = 1000 * seconds(faults['hang-after-seconds'], Number.POSITIVE_INFINITY);
+  const isHung = () => Date.now() - since >= hangAfterMs;
+  const server = createServer((request, response) => {
+    answer(request, response, { options, counters, isHung, created: Math.floor(since / 1000) }).catch(
+      (error: Error) => {
+        if (!response.headersSent) sendError(response, 400, 'BadRequestError', error.message);
+        else response.destroy();
+      },
+    );
+  });
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    const taken = error.code === 'EADDRINUSE';
+    fail(1, taken ? 'OSError: [Errno 98] Address already in use' : `OSError: ${error.message}`);
+  });
+  server.listen({ host: options.host, port: options.port }, () => {
+    log('APIServer', `Starting vLLM server on http://${options.host}:${options.port}`);
+    log('APIServer', 'Application startup complete.');
+    const crashAfter = faults['crash-after-seconds'];
+    if (crashAfter !== undefined)
+      setTimeout(() => crash(seconds(faults['crash-exit-code'], 0)), 1000 * Number(crashAfter));
+  });
+}
+
+type Service = {
+  readonly options: Options;
+  readonly counters: Counters;
+  readonly isHung: () => boolean;
+  /** Epoch, s. */
+  readonly created: number;
+};
+
+async function answer(request: IncomingMessage, response: ServerResponse, service: Service): Promise<void> {
+  const path = new URL(request.url ?? '/', 'http://stand-in').pathname;
+  switch (`${request.method} ${path}`) {
+    case 'GET /health':
+    case 'GET /ping':
+      response.end();
+      return;
+    case 'GET /version':
+      return send(response, 200, { version: VERSION, stand_in: true });
+    case 'GET /metrics':
+      response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(metrics(service));
+      return;
+    case 'GET /v1/models':
+      return send(response, 200, {
+        object: 'list',
+        data: service.options.names.map((name) => modelCard(name, service)),
+      });
+    case 'POST /v1/chat/completions':
+      return complete(request, response, service, CHAT);
+    case 'POST /v1/completions':
+      return complete(request, response, service, TEXT);
+    default:
+      return send(response, 404, { detail: 'Not Found' });
+  }
+}
+
+async function complete(
+  request: IncomingMessage,
+  response: ServerResponse,
+  service: Service,
+  form: Form,
+): Promise<void> {
+  const { options, counters } = service;
+  const body: CompletionRequest = Object(JSON.parse(await readBody(request)));
+  const model = body.model ?? options.names[0];
+  if (typeof model !== 'string' || !options.names.includes(model))
+    return sendError(
+      response,
+      404,
+      'NotFoundError',
+      `The model \`${String(model)}\` does not exist. Valid aliases: ${options.names.join(', ')}.`,
+    );
+  const asked = form.asked(body);
+  if (asked === undefined) return sendError(response, 400, 'BadRequestError', form.missing);
+
+  const all = tokensOf(asked);
+  const limit = Number(body.max_completion_tokens ?? body.max_tokens ?? DEFAULT_MAX_TOKENS);
+  const tokens = all.slice(0, limit);
+  const finish = tokens.length < all.length ? 'length' : 'stop';
+  const promptTokens = Math.max(1, asked.split(/\s+/).length);
+  const usage = {
+    prompt_tokens: promptTokens,
+    completion_tokens: tokens.length,
+    total_tokens: promptTokens + tokens.length,
+  };
+  const head = {
+    id: `${form.id}-${counters.stop + counters.length}-${process.pid}`,
+    created: service.created,
+    model: options.names[0],
+  };
+
+  counters.running += 1;
+  counters.promptTokens += promptTokens;
+  try {
+    if (body.stream === true) {
+      response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
+      for (const [index, token] of tokens.entries()) {
+        if (!(await nextToken(response, service))) return;
+        event(response, {
+          ...head,
+          object: form.chunk,
+          choices: [form.delta(token, index, index === tokens.length - 1 ? finish : null)],
+        });
+      }
+      if (body.stream_options?.include_usage === true)
+        event(response, { ...head, object: form.chunk, choices: [], usage });
+      response.end('data: [DONE]\n\n');
+    } else {
+      for (const _ of tokens) if (!(await nextToken(response, service))) return;
+      send(response, 200, { ...head, object: form.object, choices: [form.whole(tokens.join(''), finish)], usage });
+    }
+    counters[finish] += 1;
+  } finally {
+    counters.running -= 1;
+  }
+}
+
+/** @returns false when the client has gone */
+async function nextToken(response: ServerResponse, { options, counters, isHung }: Service): Promise<boolean> {
+  const ms = seconds(options.faults['token-milliseconds'], 0);
+  if (ms > 0) await sleep(ms);
+  while (isHung() && !response.destroyed) await sleep(100);
+  if (response.destroyed) return false;
+  counters.generationTokens += 1;
+  return true;
+}
+
+type Finish = 'stop' | 'length';
+type Form = {
+  readonly id: string;
+  readonly object: string;
+  readonly chunk: string;
+  readonly missing: string;
+  /** The text to answer; undefined when the request holds none. */
+  readonly asked: (body: CompletionRequest) => string | undefined;
+  readonly whole: (text: string, finish: Finish) => unknown;
+  readonly delta: (token: string, index: number, finish: Finish | null) => unknown;
+};
+
+const CHAT: Form = {
+  id: 'chatcmpl',
+  object: 'chat.completion',
+  chunk: 'chat.completion.chunk',
+  missing: "1 validation error: {'type': 'missing', 'loc': ('body', 'messages'), 'msg': 'Field required'}",
+  asked: ({ messages }) => (Array.isArray(messages) && messages.length > 0 ? contentText(messages.at(-1)) : undefined),
+  whole: (content, finish_reason) => ({
+    index: 0,
+    message: { role: 'assistant', content },
+    logprobs: null,
+    finish_reason,
+  }),
+  delta: (content, index, finish_reason) => ({
+    index: 0,
+    delta: index === 0 ? { role: 'assistant', content } : { content },
+    logprobs: null,
+    finish_reason,
+  }),
+};
+
+const TEXT: Form = {
+  id: 'cmpl',
+  object: 'text_completion',
+  chunk: 'text_completion',
+  missing: "1 validation error: {'type': 'missing', 'loc': ('body', 'prompt'), 'msg': 'Field required'}",
+  asked: ({ prompt }) => (prompt === undefined ? undefined : Array.isArray(prompt) ? prompt.join(' ') : String(prompt)),
+  whole: (text, finish_reason) => ({ index: 0, text, logprobs: null, finish_reason }),
+  delta: (text, _index, finish_reason) => ({ index: 0, text, logprobs: null, finish_reason }),
+};
+
+/** A message's text; of its parts the texts, and a word for each picture. */
+function contentText(message: unknown): string {
+  const content = (message as { content?: unknown } | null)?.content;
+  if (!Array.isArray(content)) return String(content ?? '');
+  return content
+    .map((part: { type?: unknown; text?: unknown }) =>
+      part.type === 'text' ? String(part.text) : `[${String(part.type)}]`,
+    )
+    .join(' ');
+}
+
+/** The same question has the same answer; a token is a word with the blank before it. */
+function tokensOf(asked: string): readonly string[] {
+  const text = `This is a stand-in, not a language model. It was asked: "${asked.trim().slice(0, 2000)}"`;
+  return text.match(/\s*\S+/g) ?? [];
+}
+
+function modelCard(id: string, { options, created }: Service): unknown {
+  return {
+    id,
+    object: 'model',
+    created,
+    owned_by: 'stand-in',
+    root: options.model,
+    parent: null,
+    max_model_len: options.maxModelLen,
+  };
+}
+
+function metrics({ options, counters }: Service): string {
+  const labels = `engine="0",model_name="${options.names[0]}"`;
+  return [
+    ['gauge', 'vllm:num_requests_running', '', counters.running],
+    ['gauge', 'vllm:num_requests_waiting', '', 0],
+    ['gauge', 'vllm:kv_cache_usage_perc', '', 0],
+    ['counter', 'vllm:prompt_tokens_total', '', counters.promptTokens],
+    ['counter', 'vllm:generation_tokens_total', '', counters.generationTokens],
+    ['counter', 'vllm:request_success_total', ',finished_reason="stop"', counters.stop],
+    ['counter', 'vllm:request_success_total', ',finished_reason="length"', counters.length],
+  ]
+    .map(
+      ([type, name, more, value]) => `# TYPE ${name} ${type}\n${name}{${labels}${more}} ${Number(value).toFixed(1)}\n`,
+    )
+    .join('');
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new Error(`the request is larger than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function sendError(response: ServerResponse, code: number, type: string, message: string): void {
+  send(response, code, { error: { message, type, param: null, code } });
+}
+
+function event(response: ServerResponse, body: unknown): void {
+  response.write(`data: ${JSON.stringify(body)}\n\n`);
+}
+
+function crash(code: number): never {
+  log('EngineCore', 'Worker proc VllmWorker-0 died unexpectedly (exit code: -9), shutting down executor.');
+  log('APIServer', 'EngineDeadError: EngineCore encountered an issue. See stack trace (above) for the root cause.');
+  process.exit(code);
+}
+
+function fail(code: number, line: string): never {
+  process.stderr.write(`${line}\n`);
+  process.exit(code);
+}
+
+function log(part: string, text: string): void {
+  const [date = '', time = ''] = new Date().toISOString().split('T');
+  process.stdout.write(`(${part} pid=${process.pid}) INFO ${date.slice(5)} ${time.slice(0, 8)} [stand-in] ${text}\n`);
+}
+
+function seconds(text: string | undefined, otherwise: number): number {
+  return text === undefined ? otherwise : Number(text);
+}

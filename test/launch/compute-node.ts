@@ -1,0 +1,223 @@
+import { spawn } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Spec, type SpecInput } from '../../src/api/spec.ts';
+import { composeScript, type LaunchInput } from '../../src/launch/script.ts';
+import { type LaunchVariables, launchVariables } from '../../src/launch/variables.ts';
+import { type JobReport, readReport } from '../../src/slurm/identity.ts';
+
+/** Runs rendered scripts with bash as a compute node would, with a scontrol that only writes down what it is told. */
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+export const serveBody = await readFile(path.join(root, 'config/launch/serve.sh'), 'utf8');
+const standIn = [process.execPath, path.join(root, 'src/standin/stand-in.ts')];
+
+export const identity: LaunchInput['identity'] = {
+  namespace: 'default',
+  name: 'chat',
+  replica: 0,
+  attempt: 1,
+  uid: '0f5c7d1e',
+  generation: 3,
+  specHash: 'ab38e5bf6eddf974',
+  nonce: 'k3v9',
+  owner: 'test-store',
+};
+
+export type RunningJob = {
+  readonly jobId: string;
+  readonly ownModelName: string;
+  /** Of the batch shell; its process group is this too. */
+  readonly pid: number;
+  readonly exited: Promise<number>;
+  /** Everything the job has said through its comment, oldest first. */
+  reports(): Promise<readonly JobReport[]>;
+  /** The comments themselves. */
+  comments(): Promise<readonly string[]>;
+  /** Waits for a report of this phase. */
+  reached(phase: JobReport['phase']): Promise<JobReport>;
+  log(): Promise<string>;
+  makeSlurmHear(): Promise<void>;
+  signal(name: NodeJS.Signals): void;
+  /** Processes of this job that live, in whatever session: each carries its number in its environment. */
+  processes(): Promise<readonly number[]>;
+};
+
+export type JobOptions = {
+  /** Of the engine, beside what a trial has. */
+  readonly engineArgs?: readonly string[];
+  readonly spec?: Partial<SpecInput>;
+  readonly variables?: Partial<LaunchVariables>;
+  readonly jobId?: string;
+  /** How many ports the job may choose from; 20 unless told. */
+  readonly ports?: number;
+  /** The first of them; else one nobody listens on at present. */
+  readonly firstPort?: number;
+  /** Reports fail until `makeSlurmHear`. */
+  readonly slurmIsDeaf?: boolean;
+  /** Put in front of PATH besides the fake scontrol: name of a command to its shell text. */
+  readonly commands?: Readonly<Record<string, string>>;
+};
+
+export type ComputeNode = {
+  start(options?: JobOptions): Promise<RunningJob>;
+  /** Ends what still runs and removes every file. */
+  close(): Promise<void>;
+};
+
+export async function createComputeNode(): Promise<ComputeNode> {
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'vllm-slurm-node-'));
+  const jobs: RunningJob[] = [];
+  let started = 0;
+  return {
+    async start(options = {}) {
+      const job = await startJob(path.join(directory, String(started++)), options);
+      jobs.push(job);
+      return job;
+    },
+    async close() {
+      for (const job of jobs) for (const pid of await job.processes()) tryKill(pid, 'SIGKILL');
+      await Promise.all(jobs.map((job) => job.exited));
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+let lastJobNumber = process.pid * 100;
+
+async function startJob(directory: string, options: JobOptions): Promise<RunningJob> {
+  const jobId = options.jobId ?? String(++lastJobNumber);
+  const bin = path.join(directory, 'bin');
+  const comments = path.join(directory, 'comments');
+  await mkdir(bin, { recursive: true });
+  await writeFile(comments, '');
+  const deafness = path.join(directory, 'deaf');
+  if (options.slurmIsDeaf) await writeFile(deafness, '');
+  const commands = { scontrol: fakeScontrol(comments, deafness), ...options.commands };
+  for (const [name, text] of Object.entries(commands)) {
+    await writeFile(path.join(bin, name), text);
+    await chmod(path.join(bin, name), 0o755);
+  }
+  const script = path.join(directory, 'script');
+  const ports = options.ports ?? 20;
+  const low = options.firstPort ?? (await quietPorts(ports));
+  const spec = Spec.parse({
+    model: { uri: 'hf://stand-in/echo', name: 'echo', aliases: ['chat'] },
+    resources: { gpusPerNode: 0 },
+    engine: { type: 'stand-in', args: options.engineArgs ?? [] },
+    endpoint: { portRange: `${low}-${low + ports - 1}` },
+    ...options.spec,
+  });
+  const input: LaunchInput = {
+    identity,
+    spec,
+    excludedNodes: [],
+    body: serveBody,
+    site: {
+      logDirectory: directory,
+      portRange: { low, high: low + ports - 1 },
+      defaults: { partitions: [] },
+      standInCommand: standIn,
+    },
+  };
+  await writeFile(script, composeScript([], { ...launchVariables(input), ...options.variables }, serveBody));
+
+  const log = path.join(directory, 'job.log');
+  const output = await open(log, 'a');
+  const child = spawn('/bin/bash', [script], {
+    cwd: directory,
+    env: { PATH: `${bin}:${process.env.PATH}`, HOME: directory, SLURM_JOB_ID: jobId, SLURMD_NODENAME: 'node001' },
+    stdio: ['ignore', output.fd, output.fd],
+    detached: true,
+  });
+  const exited = new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => resolve(code ?? 128 + os.constants.signals[signal ?? 'SIGKILL']));
+  });
+  await output.close();
+
+  const readComments = async () => (await readFile(comments, 'utf8')).split('\n').filter(Boolean);
+  const reports = async () => (await readComments()).map(readReport);
+  const job: RunningJob = {
+    jobId,
+    ownModelName: `echo--job-${jobId}`,
+    pid: child.pid ?? 0,
+    exited,
+    reports,
+    comments: readComments,
+    log: () => readFile(log, 'utf8'),
+    makeSlurmHear: () => rm(deafness),
+    signal: (name) => child.kill(name),
+    processes: () => processesOfJob(jobId),
+    async reached(phase) {
+      let over = false;
+      exited.then(() => (over = true));
+      const found = await eventually(async () => {
+        const last = over;
+        const report = (await reports()).find((one) => one.phase === phase);
+        return report ?? (last ? 'ended' : undefined);
+      });
+      if (found === 'ended') throw new Error(`ended before it was ${phase}:\n${await readFile(log, 'utf8')}`);
+      return found;
+    },
+  };
+  return job;
+}
+
+const fakeScontrol = (comments: string, deafness: string) => `#!/bin/bash
+case "$1 $2" in
+  'show node') echo "NodeName=$3 Arch=x86_64 NodeAddr=127.0.0.1 NodeHostName=$3" ;;
+  update*) [ ! -e '${deafness}' ] && printf '%s\\n' "\${3#comment=}" >>'${comments}' ;;
+  *) exit 1 ;;
+esac
+`;
+
+/** Polls until there is an answer. The deadline is for a machine that is very busy, no measure of anything. */
+export async function eventually<T>(look: () => Promise<T | undefined>, deadlineMs = 60_000): Promise<T> {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > end) throw new Error('waited in vain');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A start of `count` ports nobody listens on at present, below those the kernel gives away. */
+export async function quietPorts(count: number): Promise<number> {
+  for (;;) {
+    const low = 20_000 + Math.floor(Math.random() * 10_000);
+    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(low + i)));
+    if (free.every(Boolean)) return low;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
+  });
+}
+
+async function processesOfJob(jobId: string): Promise<readonly number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const living = await Promise.all(
+    pids.map(async (pid) => {
+      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+      return environment.split('\0').includes(`SLURM_JOB_ID=${jobId}`) ? [Number(pid)] : [];
+    }),
+  );
+  return living.flat();
+}
+
+function tryKill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended by itself in between.
+  }
+}

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { after, describe, it } from 'node:test';
+import { createComputeNode, eventually, quietPorts } from './compute-node.ts';
+
+/** The whole script, run by bash with the stand-in engine: what the job does and what it says of itself. */
+describe('a job on its node', { concurrency: 6 }, async () => {
+  const node = await createComputeNode();
+  after(() => node.close());
+  const marker = 'vso1 uid=0f5c7d1e gen=3 hash=ab38e5bf6eddf974 nonce=k3v9 owner=test-store';
+
+  const nothingLeft = (job: { processes(): Promise<readonly number[]> }) =>
+    eventually(async () => ((await job.processes()).length === 0 ? true : undefined));
+
+  it('comes up, says where it is, answers under its own name, and leaves nothing when cancelled', async () => {
+    const job = await node.start();
+    const ready = await job.reached('ready');
+    assert.deepEqual(
+      (await job.comments()).map((comment) => comment.replace(/after=\d+$/, 'after=N')),
+      [
+        `${marker}|phase=starting|node=node001`,
+        `${marker}|phase=loading|node=node001|port=${ready.port}`,
+        `${marker}|phase=ready|node=node001|port=${ready.port}|after=N`,
+      ],
+    );
+    const response = await fetch(`http://127.0.0.1:${ready.port}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: job.ownModelName, messages: [{ role: 'user', content: 'hello' }] }),
+    });
+    assert.equal(response.status, 200);
+    job.signal('SIGTERM');
+    assert.equal(await job.exited, 143);
+    await nothingLeft(job);
+    assert.equal((await job.reports()).at(-1)?.phase, 'ready', 'a cancelled job can report no more');
+  });
+
+  it('drains when asked: no route first, then running requests end, then it exits 0', async () => {
+    const job = await node.start({
+      engineArgs: ['--stand-in-token-milliseconds', '150'],
+      variables: { VSO_DRAIN_GRACE_SECONDS: '1' },
+    });
+    const { port } = await job.reached('ready');
+    const stream = await fetch(`http://127.0.0.1:${port}/v1/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'echo', prompt: 'a b c d e f g h i j k l m n o p q r s t', stream: true }),
+    });
+    job.signal('SIGUSR1');
+    await job.reached('draining');
+    const events = (await stream.text()).split('\n\n').filter(Boolean);
+    assert.equal(events.at(-1), 'data: [DONE]');
+    assert.equal(await job.exited, 0);
+    assert.deepEqual((await job.reports()).at(-1), {
+      phase: 'ended',
+      node: 'node001',
+      port,
+      failureClass: 'none',
+      code: 0,
+      why: 'drained',
+    });
+    await nothingLeft(job);
+  });
+
+  it('ends at once when asked to drain before it serves', async () => {
+    const job = await node.start({ engineArgs: ['--stand-in-startup-seconds', '3600'] });
+    await job.reached('loading');
+    job.signal('SIGUSR1');
+    assert.equal(await job.exited, 0);
+    await nothingLeft(job);
+  });
+
+  const failures: readonly {
+    readonly title: string;
+    readonly engineArgs: readonly string[];
+    readonly variables?: Readonly<Record<string, string>>;
+    readonly ports?: number;
+    readonly code: number;
+    readonly failureClass: string;
+    readonly why: string;
+  }[] = [
+    {
+      title: 'an engine that dies while serving is 68 although it says 0, as vLLM does',
+      engineArgs: ['--stand-in-crash-after-seconds', '2'],
+      code: 68,
+      failureClass: 'died',
+      why: 'engine-exit-0',
+    },
+    {
+      title: 'an engine that hangs is 69 although its /health stays 200',
+      engineArgs: ['--stand-in-hang-after-seconds', '2'],
+      variables: { VSO_PROBE_PERIOD_SECONDS: '1', VSO_PROBE_TIMEOUT_SECONDS: '1', VSO_PROBE_FAILURES: '2' },
+      code: 69,
+      failureClass: 'hang',
+      why: 'no-token',
+    },
+    {
+      title: 'a flag the engine does not know is 64',
+      engineArgs: ['--stand-in-no-such-flag'],
+      code: 64,
+      failureClass: 'config',
+      why: 'engine-exit-2',
+    },
+    {
+      title: 'a failed start that says what is wrong with the settings is 64',
+      engineArgs: [
+        '--stand-in-exit-code=1',
+        '--stand-in-log=ValueError: User-specified max_model_len (9999) is greater than the derived max_model_len',
+      ],
+      code: 64,
+      failureClass: 'config',
+      why: 'engine-exit-1',
+    },
+    {
+      title: 'a failed start of unknown cause is 65',
+      engineArgs: ['--stand-in-exit-code', '1'],
+      code: 65,
+      failureClass: 'start',
+      why: 'engine-exit-1',
+    },
+    {
+      title: 'an engine that is not ready in time is 70',
+      engineArgs: ['--stand-in-startup-seconds', '3600'],
+      variables: { VSO_START_SECONDS: '2' },
+      code: 70,
+      failureClass: 'slow',
+      why: 'no-answer-in-2-seconds',
+    },
+    {
+      title: 'an endpoint that answers under other names is 66: the port is somebody else’s',
+      engineArgs: ['--stand-in-wrong-model', 'other'],
+      ports: 1,
+      code: 66,
+      failureClass: 'port',
+      why: 'no-free-port',
+    },
+  ];
+  for (const { title, engineArgs, variables = {}, ports = 20, ...expected } of failures) {
+    it(title, async () => {
+      const job = await node.start({ engineArgs, variables, ports });
+      assert.equal(await job.exited, expected.code, await job.log());
+      const { phase, code, failureClass, why } = (await job.reports()).at(-1) ?? {};
+      assert.deepEqual({ phase, code, failureClass, why }, { phase: 'failed', ...expected });
+      await nothingLeft(job);
+    });
+  }
+
+  it('takes the next port when its first is somebody else’s', async () => {
+    const firstPort = await quietPorts(3);
+    const neighbour = await listen(firstPort);
+    const job = await node.start({ firstPort, ports: 3, jobId: '3000000' });
+    const { port } = await job.reached('ready');
+    assert.equal(port, firstPort + 1);
+    job.signal('SIGTERM');
+    await job.exited;
+    neighbour.close();
+  });
+
+  it('without Python takes the next port too, also when it is lost between the choice and the engine’s bind', async () => {
+    const firstPort = await quietPorts(3);
+    const neighbour = await listen(firstPort);
+    const job = await node.start({
+      firstPort,
+      ports: 3,
+      jobId: '3000000',
+      engineArgs: ['--stand-in-startup-seconds', '2'],
+      commands: { python3: '#!/bin/sh\nexit 127\n' },
+    });
+    const { port: chosen = 0 } = await job.reached('loading');
+    const thief = await listen(chosen);
+    const { port } = await job.reached('ready');
+    assert.deepEqual({ chosen, port }, { chosen: firstPort + 1, port: firstPort + 2 });
+    job.signal('SIGTERM');
+    await job.exited;
+    neighbour.close();
+    thief.close();
+  });
+
+  it('tells Slurm again what Slurm has not heard', async () => {
+    const job = await node.start({ slurmIsDeaf: true });
+    await eventually(async () => ((await job.log()).includes('phase=ready') ? true : undefined));
+    assert.deepEqual(await job.comments(), []);
+    await job.makeSlurmHear();
+    await job.reached('ready');
+    job.signal('SIGTERM');
+    await job.exited;
+  });
+
+  it('ends the engine even when it is killed itself without a chance to', async () => {
+    const job = await node.start();
+    await job.reached('ready');
+    job.signal('SIGKILL');
+    await nothingLeft(job);
+  });
+});
+
+function listen(port: number): Promise<net.Server> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer((socket) => socket.destroy());
+    server.once('error', reject);
+    server.listen(port, () => resolve(server));
+  });
+}
