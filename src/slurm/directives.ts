@@ -200,8 +200,8 @@ function nodeNames(text: string | undefined): readonly string[] | undefined {
   return text === undefined || text === '' ? [] : expandNodeList(text);
 }
 
-/** `B:USR1@120`, `USR1@120`, `10`; 60 seconds when it does not say. */
+/** `B:USR1@120`; 60 seconds when it does not say. Without the `B` it is for the steps, not for the script. */
 function readWarning(text: string | undefined): Warning | undefined {
-  const match = /^(?:[BR]+:)?(?:SIG)?([A-Z0-9]+)(?:@(\d{1,5}))?$/.exec(text ?? '');
+  const match = /^R?BR?:(?:SIG)?([A-Z0-9]+)(?:@(\d{1,5}))?$/.exec(text ?? '');
   return match ? { signal: match[1] as string, beforeSeconds: Number(match[2] ?? 60) } : undefined;
 }
