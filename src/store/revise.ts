@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Key } from '../api/key.ts';
 import type { Resource, SpecProblem } from '../api/resource.ts';
@@ -8,29 +9,36 @@ import type { Result } from '../result.ts';
 /** What a person declares under one name, read. */
 export type Declared = {
   readonly spec: Result<Spec, readonly SpecProblem[]>;
-  /** The raw `spec` in canonical JSON: equal when two texts differ in comments, order or layout only. */
+  /** The raw `spec` in canonical JSON. */
   readonly specText: string;
+  /** Of `specText`: the same for texts that differ in comments, order or layout only. */
+  readonly digest: string;
   readonly annotations: Readonly<Record<string, string>>;
 };
 
 /** A resource with what its store must remember besides. */
 export type Held = {
   readonly resource: Resource;
-  /** `specText` that `resource.generation` was counted for. */
-  readonly seenText: string;
+  /** `digest` that `resource.generation` was counted for. */
+  readonly seenDigest: string;
   /** `specText` that `resource.spec` was read from; undefined as long as there was no good one. */
   readonly goodText: string | undefined;
 };
 
 export function declare(rawSpec: unknown, annotations: Readonly<Record<string, string>> = {}): Declared {
-  return { spec: readSpec(rawSpec), specText: canonicalJson(rawSpec), annotations };
+  const specText = canonicalJson(rawSpec);
+  return { spec: readSpec(rawSpec), specText, digest: digestOf(specText), annotations };
+}
+
+export function digestOf(specText: string): string {
+  return createHash('sha256').update(specText).digest('hex');
 }
 
 /** The first sight of a resource. */
 export function admit(key: Key, declared: Declared, born: { readonly uid: string; readonly atMs: number }): Held {
-  const { spec, specText, annotations } = declared;
+  const { spec, specText, digest, annotations } = declared;
   return {
-    seenText: specText,
+    seenDigest: digest,
     goodText: spec.ok ? specText : undefined,
     resource: {
       key,
@@ -63,10 +71,10 @@ export function annotate(held: Held, annotations: Declared['annotations']): Held
   return { ...held, resource: { ...held.resource, annotations } };
 }
 
-function reviseSpec(held: Held, { spec, specText }: Declared): Held {
+function reviseSpec(held: Held, { spec, specText, digest }: Declared): Held {
   const { resource } = held;
   const problems = spec.ok ? [] : spec.error;
-  if (specText === held.seenText) {
+  if (digest === held.seenDigest) {
     // The same text may be judged anew, by another release or with its lines moved.
     const judgedAlike = isDeepStrictEqual(resource.problems, problems);
     const readAlike = !spec.ok || isDeepStrictEqual(resource.spec, spec.value);
@@ -78,13 +86,15 @@ function reviseSpec(held: Held, { spec, specText }: Declared): Held {
       resource: { ...resource, problems, spec: spec.value, specGeneration: resource.generation },
     };
   }
-  if (spec.ok && resource.problems.length === 0 && isDeepStrictEqual(spec.value, resource.spec)) {
-    return { ...held, seenText: specText, goodText: specText }; // a default written out, or left out again
+  const goodIsPresent = resource.specGeneration === resource.generation;
+  if (spec.ok && goodIsPresent && isDeepStrictEqual(spec.value, resource.spec)) {
+    const unspoiled = resource.problems.length === 0 ? resource : { ...resource, problems };
+    return { seenDigest: digest, goodText: specText, resource: unspoiled }; // a default written out, or left out again
   }
   const generation = resource.generation + 1;
-  if (!spec.ok) return { ...held, seenText: specText, resource: { ...resource, generation, problems } };
+  if (!spec.ok) return { ...held, seenDigest: digest, resource: { ...resource, generation, problems } };
   return {
-    seenText: specText,
+    seenDigest: digest,
     goodText: specText,
     resource: { ...resource, generation, problems, spec: spec.value, specGeneration: generation },
   };
