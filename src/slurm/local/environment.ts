@@ -21,7 +21,7 @@ export function jobEnvironment(
     readonly binDirectory: string;
     readonly nodeName: string;
     readonly cluster: string;
-    readonly workDirectory: string;
+    readonly workFolder: string;
     /** Granted slots are devices of this machine, in CUDA's order. */
     readonly gpusAreReal: boolean;
   },
@@ -49,7 +49,7 @@ export function jobEnvironment(
     SLURM_NODELIST: place.nodeName,
     SLURM_NTASKS: '1',
     SLURM_PROCID: '0',
-    SLURM_SUBMIT_DIR: place.workDirectory,
+    SLURM_SUBMIT_DIR: place.workFolder,
     SLURMD_NODENAME: place.nodeName,
     ...(gpus !== '' && { SLURM_JOB_GPUS: gpus, SLURM_GPUS_ON_NODE: String(record.gpus.length) }),
     // As with constrained devices: a job that asked for no GPU sees none.

@@ -20,6 +20,8 @@ export type JobFiles = {
   strip(id: string): void;
   remove(id: string): void;
   folder(id: string): string;
+  /** Where the script runs: apart from the files above, so that it cannot write over them by chance. */
+  workFolder(id: string): string;
   script(id: string): string;
   /** What the job last said of itself; undefined when it never did. */
   comment(id: string): string | undefined;
@@ -53,7 +55,7 @@ export function createJobFiles(directory: string): JobFiles {
 
   function add(record: JobRecord, script: string): void {
     const draft = folder(`new-${record.id}`);
-    mkdirSync(draft, { mode: 0o700 });
+    mkdirSync(join(draft, 'work'), { recursive: true, mode: 0o700 });
     writeFileSync(join(draft, 'script'), script, { mode: 0o700 });
     writeFileSync(join(draft, 'job.json'), JSON.stringify(record));
     renameSync(draft, folder(record.id));
@@ -91,6 +93,7 @@ export function createJobFiles(directory: string): JobFiles {
     strip,
     remove: (id) => rmSync(folder(id), FORCED),
     folder,
+    workFolder: (id) => join(folder(id), 'work'),
     script: (id) => readFileSync(join(folder(id), 'script'), 'utf8'),
     comment: (id) => read(join(folder(id), 'comment')),
     keeper,

@@ -8,6 +8,8 @@ export type KeeperOptions = {
   readonly program: string;
   /** The job's own. */
   readonly folder: string;
+  /** Where its script runs. */
+  readonly workFolder: string;
   readonly token: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly directives: Directives;
@@ -31,7 +33,7 @@ export function startKeeper(options: KeeperOptions): void {
     String(Math.ceil(options.killWaitMs / 1000)),
   ];
   const keeper = spawn('/bin/sh', [options.program, folder, token, ...times], {
-    cwd: folder,
+    cwd: options.workFolder,
     detached: true,
     env: options.environment,
     stdio: ['ignore', options.output, options.output],

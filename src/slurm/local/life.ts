@@ -144,14 +144,15 @@ export function createJobLife(of: {
   }
 
   function keep(record: StartedRecord): void {
-    const folder = files.folder(record.id);
+    const workFolder = files.workFolder(record.id);
     const wanted = directivesOf(record.id);
     keptMs.set(record.id, clock.now());
     startKeeper({
       program: place.keeperProgram,
-      folder,
+      folder: files.folder(record.id),
+      workFolder,
       token: record.token,
-      environment: jobEnvironment(record, { ...place, nodeName: place.node.name, workDirectory: folder }),
+      environment: jobEnvironment(record, { ...place, nodeName: place.node.name, workFolder }),
       directives: wanted,
       killWaitMs: place.killWaitMs,
       output: openOutput(outputOf(record), wanted.appendOutput),
@@ -180,7 +181,10 @@ export function createJobLife(of: {
   }
 
   function outputOf(record: JobRecord): string {
-    return outputPath(directivesOf(record.id), record, { folder: files.folder(record.id), nodeName: place.node.name });
+    return outputPath(directivesOf(record.id), record, {
+      folder: files.workFolder(record.id),
+      nodeName: place.node.name,
+    });
   }
 
   function directivesOf(id: string): Directives {
