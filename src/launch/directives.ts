@@ -6,6 +6,8 @@ import type { LaunchInput } from './script.ts';
 
 /** Seconds before the end of the allocation at which the job is told to drain. Slurm may be 60 s early. */
 const DRAIN_NOTICE_SECONDS = 120;
+/** A shorter allocation is used up whole: a warning would take much of it, or come at its very start. */
+const WARNED_FROM_SECONDS = 600;
 
 /** The `#SBATCH` lines of one attempt, in the order sbatch reads them. Source: sbatch(1). */
 export function directives(input: LaunchInput): readonly string[] {
@@ -67,11 +69,11 @@ function placementOptions({ spec, site, excludedNodes }: LaunchInput): readonly 
   ];
 }
 
-/** To the batch shell alone (`B:`). A short allocation keeps three quarters of its time for serving. */
+/** To the batch shell alone (`B:`), which passes on what each part of the job shall hear. */
 function drainSignal(time: string | undefined): string | undefined {
   const limit = time === undefined ? undefined : parseSlurmTime(time);
-  if (limit === undefined || !Number.isFinite(limit)) return undefined;
-  return `B:USR1@${Math.min(DRAIN_NOTICE_SECONDS, Math.floor(limit / 4))}`;
+  const isWarned = limit !== undefined && Number.isFinite(limit) && limit >= WARNED_FROM_SECONDS;
+  return isWarned ? `B:USR1@${DRAIN_NOTICE_SECONDS}` : undefined;
 }
 
 const option = (name: string, value: string | number | undefined): readonly Option[] =>

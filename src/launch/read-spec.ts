@@ -1,6 +1,8 @@
 import type { SpecProblem } from '../api/resource.ts';
 import { Spec } from '../api/spec.ts';
 import { err, ok, type Result } from '../result.ts';
+import { fieldPath, inWords } from './schema-problems.ts';
+import { SPEC_CHECKS } from './spec-checks.ts';
 
 /**
  * Raw `spec` of a resource, as YAML or JSON gave it, to a spec that can be launched.
@@ -8,8 +10,11 @@ import { err, ok, type Result } from '../result.ts';
  */
 export function readSpec(raw: unknown): Result<Spec, readonly SpecProblem[]> {
   const parsed = Spec.safeParse(raw);
-  if (parsed.success) return ok(parsed.data);
-  return err(
-    parsed.error.issues.map((issue) => ({ field: ['spec', ...issue.path].join('.'), message: issue.message })),
-  );
+  if (!parsed.success) return err(parsed.error.issues.flatMap((issue) => inWords(issue, raw)));
+  const spec = parsed.data;
+  const problems = SPEC_CHECKS.flatMap((check) => check(spec)).map(({ at, message }) => ({
+    field: fieldPath(at),
+    message,
+  }));
+  return problems.length > 0 ? err(problems) : ok(spec);
 }

@@ -1,0 +1,128 @@
+import { Model, type Spec } from '../api/spec.ts';
+import { tensorRanks } from './arguments.ts';
+import { whyNoEngineArgument } from './engine-options.ts';
+import { whyNoEngineVariable } from './engine-variables.ts';
+import { parsePortRange } from './ports.ts';
+import { whyNoSbatchOption } from './sbatch-options.ts';
+import { servedName } from './served.ts';
+
+type Complaint = { readonly at: readonly (string | number)[]; readonly message: string };
+type SpecCheck = (spec: Spec) => readonly Complaint[];
+
+/** What no single field can be blamed for alone: fields against each other, and lists against what the operator owns. */
+export const SPEC_CHECKS: readonly SpecCheck[] = [
+  modelIsAnArgument,
+  revisionHasARepository,
+  namesAreApart,
+  ranksFitTheGpus,
+  memoryIsSaidOnce,
+  venvBelongsToItsRuntime,
+  portIsSaidOnce,
+  argumentsAreTheUsers,
+  variablesAreTheUsers,
+  sbatchOptionsAreTheUsers,
+];
+
+function modelIsAnArgument({ model }: Spec): readonly Complaint[] {
+  return model.uri.startsWith('hf://-') ? [{ at: ['model', 'uri'], message: 'must not begin its name with "-"' }] : [];
+}
+
+function revisionHasARepository({ model }: Spec): readonly Complaint[] {
+  if (model.revision === undefined || model.uri.startsWith('hf://')) return [];
+  return [{ at: ['model', 'revision'], message: 'belongs to a repository on the hub, and spec.model.uri is a path' }];
+}
+
+function namesAreApart({ model }: Spec): readonly Complaint[] {
+  const name = servedName({ model });
+  if (!Model.shape.name.safeParse(name).success) {
+    return [{ at: ['model', 'name'], message: `is needed: "${name}", from spec.model.uri, is no name to ask for` }];
+  }
+  const names = [name, ...model.aliases];
+  return model.aliases.flatMap((alias, index) =>
+    names.indexOf(alias) <= index ? [{ at: ['model', 'aliases', index], message: `"${alias}" is served already` }] : [],
+  );
+}
+
+function ranksFitTheGpus(spec: Spec): readonly Complaint[] {
+  const { nodes, gpusPerNode } = spec.resources;
+  const gpus = nodes * gpusPerNode;
+  if (gpus === 0) return []; // An engine on CPUs has ranks too; nothing here knows how many fit.
+  const { pipeline } = spec.parallelism;
+  const have = `nodes ${nodes} × gpusPerNode ${gpusPerNode} = ${counted(gpus, 'GPU')}`;
+  if (spec.parallelism.tensor === undefined && gpus % pipeline !== 0) {
+    return [
+      {
+        at: ['parallelism', 'pipeline'],
+        message: `pipeline ${pipeline} does not divide ${have}: set parallelism.tensor, or another pipeline`,
+      },
+    ];
+  }
+  const tensor = tensorRanks(spec);
+  const ranks = tensor * pipeline;
+  if (ranks <= gpus) return [];
+  return [
+    {
+      at: ['parallelism', 'tensor'],
+      message: `tensor ${tensor} × pipeline ${pipeline} = ${counted(ranks, 'rank')}, but ${have}: each rank needs a GPU of its own`,
+    },
+  ];
+}
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+function memoryIsSaidOnce({ resources }: Spec): readonly Complaint[] {
+  if (resources.memoryPerGpu === undefined) return [];
+  const at = ['resources', 'memoryPerGpu'];
+  if (resources.memory !== undefined) return [{ at, message: 'must not stand beside spec.resources.memory: keep one' }];
+  if (resources.gpusPerNode === 0) return [{ at, message: 'needs GPUs, and spec.resources.gpusPerNode is 0' }];
+  return [];
+}
+
+function venvBelongsToItsRuntime({ runtime, engine }: Spec): readonly Complaint[] {
+  const at = ['runtime', 'venv'];
+  if (engine.type === 'stand-in' && runtime.type === 'venv')
+    return [{ at: ['runtime', 'type'], message: 'must be host: the stand-in engine brings its own program' }];
+  if (runtime.type === 'venv' && runtime.venv === undefined)
+    return [{ at, message: 'is required, as spec.runtime.type is venv' }];
+  if (runtime.type !== 'venv' && runtime.venv !== undefined)
+    return [{ at, message: `has no use while spec.runtime.type is ${runtime.type}: set that to venv` }];
+  return [];
+}
+
+function portIsSaidOnce({ endpoint }: Spec): readonly Complaint[] {
+  const at = ['endpoint', 'portRange'];
+  if (endpoint.portRange === undefined) return [];
+  if (endpoint.port !== undefined) return [{ at, message: 'must not stand beside spec.endpoint.port: keep one' }];
+  return parsePortRange(endpoint.portRange) ? [] : [{ at, message: 'must be LOW-HIGH in order, within 1024-65535' }];
+}
+
+function argumentsAreTheUsers({ engine }: Spec): readonly Complaint[] {
+  const [first] = engine.args;
+  if (first !== undefined && !first.startsWith('-'))
+    return [
+      { at: ['engine', 'args', 0], message: `"${first}" must be an option: an argument without one is the model` },
+    ];
+  return engine.args.flatMap((word, index) => {
+    const why = whyNoEngineArgument(word, engine.type);
+    return why === undefined ? [] : [{ at: ['engine', 'args', index], message: `${flagOf(word)} is refused: ${why}` }];
+  });
+}
+
+function variablesAreTheUsers({ engine, model }: Spec): readonly Complaint[] {
+  return Object.keys(engine.env).flatMap((name) => {
+    const why = whyNoEngineVariable(name, model);
+    return why === undefined ? [] : [{ at: ['engine', 'env', name], message: `is refused: ${why}` }];
+  });
+}
+
+function sbatchOptionsAreTheUsers({ slurm }: Spec): readonly Complaint[] {
+  return slurm.extraArgs.flatMap((option, index) => {
+    const why = whyNoSbatchOption(option);
+    return why === undefined
+      ? []
+      : [{ at: ['slurm', 'extraArgs', index], message: `${flagOf(option)} is refused: ${why}` }];
+  });
+}
+
+/** Without its value, which may be a secret. */
+const flagOf = (word: string): string => word.split('=', 1)[0] ?? word;

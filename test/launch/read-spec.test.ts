@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { whyNoEngineArgument } from '../../src/launch/engine-options.ts';
+import { readSpec } from '../../src/launch/read-spec.ts';
+import { whyNoSbatchOption } from '../../src/launch/sbatch-options.ts';
+
+const model = { uri: 'hf://org/repo' };
+type Told = readonly [field: string, message: string];
+
+function problemsOf(raw: unknown): readonly Told[] {
+  const spec = readSpec(raw);
+  return spec.ok ? [] : spec.error.map(({ field, message }) => [field, message]);
+}
+
+const cases: readonly [title: string, raw: unknown, problems: readonly Told[]][] = [
+  ['the least there is', { model }, []],
+  ['nothing', undefined, [['spec', 'is required']]],
+  ['an empty one', {}, [['spec.model', 'is required']]],
+  ['an empty line', { model: null }, [['spec.model', 'is empty: give it a value or leave the line out']]],
+  [
+    'mistyped fields, however deep',
+    { model, replicass: 1, engine: { maxModelLenght: 1 }, probes: { startup: { xyzzy: 1 } } },
+    [
+      ['spec.engine.maxModelLenght', 'is no field of spec.engine. Did you mean "maxModelLen"?'],
+      ['spec.probes.startup.xyzzy', 'is no field of spec.probes.startup. Its fields: timeoutSeconds.'],
+      ['spec.replicass', 'is no field of spec. Did you mean "replicas"?'],
+    ],
+  ],
+  [
+    'wrong types, with what was written',
+    {
+      model: { uri: 7 },
+      replicas: 'two',
+      suspend: 'yes',
+      resources: { gpusPerNode: 1.5 },
+      slurm: { time: 90, partitions: 'gpu' },
+      engine: { type: 'vlm', args: ['--a', 3], env: { A: 1 } },
+    },
+    [
+      ['spec.model.uri', 'must be text, not 7: put it in quotes'],
+      ['spec.replicas', 'must be a number, not "two"'],
+      ['spec.resources.gpusPerNode', 'must be a whole number, not 1.5'],
+      ['spec.slurm.partitions', 'must be a list, not "gpu": write [gpu]'],
+      ['spec.slurm.time', 'must be text, not 90: put it in quotes'],
+      ['spec.engine.type', 'must be one of vllm, stand-in, not "vlm". Did you mean "vllm"?'],
+      ['spec.engine.args[1]', 'must be text, not 3: put it in quotes'],
+      ['spec.engine.env.A', 'must be text, not 1: put it in quotes'],
+      ['spec.suspend', 'must be true or false, not "yes"'],
+    ],
+  ],
+  [
+    'values out of bounds',
+    { model, replicas: -1, resources: { nodes: 2 }, engine: { gpuMemoryUtilization: 0, env: { '1A': 'x' } } },
+    [
+      ['spec.replicas', 'must be at least 0, not -1'],
+      ['spec.resources.nodes', 'must be 1: replicas over several nodes are not served by this version'],
+      ['spec.engine.gpuMemoryUtilization', 'must be above 0, not 0'],
+      ['spec.engine.env.1A', 'must be an environment variable name'],
+    ],
+  ],
+  [
+    'more ranks than GPUs, with the sum',
+    { model, parallelism: { tensor: 4, pipeline: 2 }, resources: { gpusPerNode: 4 } },
+    [
+      [
+        'spec.parallelism.tensor',
+        'tensor 4 × pipeline 2 = 8 ranks, but nodes 1 × gpusPerNode 4 = 4 GPUs: each rank needs a GPU of its own',
+      ],
+    ],
+  ],
+  [
+    'stages that do not divide the GPUs',
+    { model, parallelism: { pipeline: 3 }, resources: { gpusPerNode: 4 } },
+    [
+      [
+        'spec.parallelism.pipeline',
+        'pipeline 3 does not divide nodes 1 × gpusPerNode 4 = 4 GPUs: set parallelism.tensor, or another pipeline',
+      ],
+    ],
+  ],
+  ['fewer ranks than GPUs', { model, parallelism: { tensor: 3 }, resources: { gpusPerNode: 4 } }, []],
+  ['ranks on CPUs', { model, parallelism: { tensor: 2 }, resources: { gpusPerNode: 0 } }, []],
+  [
+    'memory said twice',
+    { model, resources: { memory: '8G', memoryPerGpu: '8G' } },
+    [['spec.resources.memoryPerGpu', 'must not stand beside spec.resources.memory: keep one']],
+  ],
+  [
+    'memory for each of no GPUs',
+    { model, resources: { gpusPerNode: 0, memoryPerGpu: '8G' } },
+    [['spec.resources.memoryPerGpu', 'needs GPUs, and spec.resources.gpusPerNode is 0']],
+  ],
+  [
+    'a venv runtime without its venv',
+    { model, runtime: { type: 'venv' } },
+    [['spec.runtime.venv', 'is required, as spec.runtime.type is venv']],
+  ],
+  [
+    'a venv without its runtime',
+    { model, runtime: { venv: '/v' } },
+    [['spec.runtime.venv', 'has no use while spec.runtime.type is host: set that to venv']],
+  ],
+  [
+    'a stand-in in a venv',
+    { model, runtime: { type: 'venv', venv: '/v' }, engine: { type: 'stand-in' } },
+    [['spec.runtime.type', 'must be host: the stand-in engine brings its own program']],
+  ],
+  [
+    'a port said twice',
+    { model, endpoint: { port: 8000, portRange: '8000-9000' } },
+    [['spec.endpoint.portRange', 'must not stand beside spec.endpoint.port: keep one']],
+  ],
+  [
+    'a range backwards',
+    { model, endpoint: { portRange: '9000-8000' } },
+    [['spec.endpoint.portRange', 'must be LOW-HIGH in order, within 1024-65535']],
+  ],
+  [
+    'a revision of a path',
+    { model: { uri: 'file:///m', revision: 'main' } },
+    [['spec.model.revision', 'belongs to a repository on the hub, and spec.model.uri is a path']],
+  ],
+  [
+    'a path that makes no name',
+    { model: { uri: 'file:///models/my"model' } },
+    [['spec.model.name', 'is needed: "my"model", from spec.model.uri, is no name to ask for']],
+  ],
+  [
+    'one name twice',
+    { model: { ...model, name: 'a', aliases: ['b', 'a', 'b'] } },
+    [
+      ['spec.model.aliases[1]', '"a" is served already'],
+      ['spec.model.aliases[2]', '"b" is served already'],
+    ],
+  ],
+  [
+    'engine options that are the operator’s or a field’s, however they are spelt',
+    {
+      model,
+      engine: {
+        args: [
+          '--host',
+          'x',
+          '--port=1',
+          '--served_model_name',
+          'y',
+          '--max-model-len=1',
+          '--api-key=hush',
+          '-tp',
+          '--',
+          '-tp4',
+        ],
+      },
+    },
+    [
+      ['spec.engine.args[0]', '--host is refused: the operator chooses it on the node: set spec.endpoint'],
+      ['spec.engine.args[2]', '--port is refused: the operator chooses it on the node: set spec.endpoint'],
+      ['spec.engine.args[3]', '--served_model_name is refused: set spec.model.name and spec.model.aliases'],
+      ['spec.engine.args[5]', '--max-model-len is refused: set spec.engine.maxModelLen'],
+      [
+        'spec.engine.args[6]',
+        '--api-key is refused: the endpoint would not answer where and how it is asked: over HTTP, at its own port, without a key',
+      ],
+      ['spec.engine.args[7]', '-tp is refused: set spec.parallelism.tensor'],
+      ['spec.engine.args[8]', '-- is refused: ends the options, and the operator writes some behind it'],
+    ],
+  ],
+  [
+    'a model among the arguments',
+    { model, engine: { args: ['org/other'] } },
+    [['spec.engine.args[0]', '"org/other" must be an option: an argument without one is the model']],
+  ],
+  [
+    'faults of the stand-in for vLLM',
+    { model, engine: { args: ['--stand-in-crash-after-seconds', '1'] } },
+    [['spec.engine.args[0]', '--stand-in-crash-after-seconds is refused: is a fault of the stand-in engine']],
+  ],
+  ['faults of the stand-in for itself', { model, engine: { type: 'stand-in', args: ['--stand-in-log', 'x'] } }, []],
+  [
+    'secrets and foreign variables in the environment',
+    {
+      model: { ...model, cache: { path: '/c', offline: true } },
+      engine: {
+        env: {
+          HF_TOKEN: 'hush',
+          SLURM_JOB_ID: '1',
+          HF_HOME: '/x',
+          HF_HUB_OFFLINE: '0',
+          MY_API_KEY: 'x',
+          NCCL_DEBUG: 'INFO',
+        },
+      },
+    },
+    [
+      [
+        'spec.engine.env.HF_TOKEN',
+        'is refused: everybody can read the job script: log in once on the cluster with `hf auth login`',
+      ],
+      ['spec.engine.env.SLURM_JOB_ID', 'is refused: SLURM sets it'],
+      ['spec.engine.env.HF_HOME', 'is refused: spec.model.cache.path sets it'],
+      ['spec.engine.env.HF_HUB_OFFLINE', 'is refused: spec.model.cache.offline sets it'],
+      ['spec.engine.env.MY_API_KEY', 'is refused: it is named for a secret, and everybody can read the job script'],
+    ],
+  ],
+  [
+    'sbatch options that are the operator’s or a field’s, cut short or not',
+    { model, slurm: { extraArgs: ['--uid=0', '--wra=id', '--time=1', '--nice=10', '--exclusive', '--mail-type=END'] } },
+    [
+      ['spec.slurm.extraArgs[0]', '--uid is refused: it would be a job of somebody else'],
+      ['spec.slurm.extraArgs[1]', '--wra is refused: stands for --wrap: the operator writes the script'],
+      ['spec.slurm.extraArgs[2]', '--time is refused: set spec.slurm.time'],
+    ],
+  ],
+];
+
+describe('reading a spec', () => {
+  for (const [title, raw, problems] of cases) it(title, () => assert.deepEqual(problemsOf(raw), problems));
+
+  it('never repeats a value that may be a secret', () => {
+    const raw = {
+      model,
+      engine: { args: ['--api-key=swordfish', '--hf-token=swordfish'], env: { HF_TOKEN: 'swordfish' } },
+    };
+    const problems = problemsOf(raw);
+    assert.equal(problems.length, 3);
+    assert.doesNotMatch(JSON.stringify(problems), /swordfish/);
+  });
+});
+
+describe('engine options', () => {
+  const flags = (version: string) =>
+    readFileSync(new URL(`../fixtures/launch/serve-flags.${version}.txt`, import.meta.url), 'utf8')
+      .split('\n')
+      .filter((flag) => /^--[a-z0-9-]*[a-z0-9]$/.test(flag));
+
+  for (const version of ['v0.15.1', 'v0.32.0']) {
+    it(`of vLLM ${version} that are not in the table are the user’s, though they begin like one that is`, () => {
+      const takenForAnother = flags(version).filter(
+        (flag) => whyNoEngineArgument(flag, 'vllm')?.startsWith('stands for') && !flag.startsWith('--no-'),
+      );
+      assert.deepEqual(takenForAnother, []);
+    });
+  }
+
+  const spellings = [
+    '--trust_remote_code',
+    '--no-trust-remote-code',
+    '--trust-remote',
+    '--trust-remote-code=1',
+    '-qfp8',
+  ];
+  for (const word of spellings)
+    it(`${word} is seen through`, () => assert.notEqual(whyNoEngineArgument(word, 'vllm'), undefined));
+
+  const users = [
+    '--enforce-eager',
+    '--hf-overrides',
+    '{"a": 1}',
+    '-1',
+    '-cc.mode=none',
+    '-O3',
+    '--quantization-config=x',
+  ];
+  for (const word of users)
+    it(`${word} is the user’s`, () => assert.equal(whyNoEngineArgument(word, 'vllm'), undefined));
+});
+
+describe('sbatch options', () => {
+  const users = [
+    '--nice=10',
+    '--exclusive',
+    '--extra=x',
+    '--network=sn_all',
+    '--wckey=a',
+    '--container-image=/x.sqsh',
+    '--prefer=a',
+  ];
+  for (const option of users) it(`${option} is the user’s`, () => assert.equal(whyNoSbatchOption(option), undefined));
+});
