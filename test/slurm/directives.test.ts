@@ -85,10 +85,14 @@ const SPELLINGS: readonly (readonly [string, Directives])[] = [
   ['-t 5', { ...PLAIN, request: { ...PLAIN.request, timeLimitSeconds: 300 } }],
   ['--gres=gpu', { ...PLAIN, request: { ...PLAIN.request, gpusPerNode: 1 } }],
   ['--gres=gpu:2', { ...PLAIN, request: { ...PLAIN.request, gpusPerNode: 2 } }],
+  ['--gres=gpu:1g.5gb:2', { ...PLAIN, request: { ...PLAIN.request, gpusPerNode: 2 } }],
+  ['--gres=gpu:a100-sxm4', { ...PLAIN, request: { ...PLAIN.request, gpusPerNode: 1 } }],
   ['--gpus-per-node=h100:2', { ...PLAIN, request: { ...PLAIN.request, gpusPerNode: 2 } }],
   ['-N 2 --gpus=4', { ...PLAIN, request: { ...PLAIN.request, nodes: 2, gpusPerNode: 2 } }],
   ['--signal=B:SIGTERM', { ...PLAIN, warning: { signal: 'TERM', beforeSeconds: 60 } }],
   ['--signal=USR1@120', PLAIN],
+  ['--exclusive --nice --mail-type=END -H', PLAIN],
+  ['--nice=5 --begin=now', PLAIN],
 ];
 for (const [line, expected] of SPELLINGS) {
   test(`#SBATCH ${line} is understood`, () => assert.deepEqual(readLine(line), expected));
