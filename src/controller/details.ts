@@ -1,4 +1,5 @@
 import type { Ending, HistoryAnswer, OwnJob } from '../decide/observation.ts';
+import type { LostJob } from '../decide/questions.ts';
 import { logPath } from '../launch/site.ts';
 import { type JobEnding, type JobRef, jobKey } from '../slurm/job.ts';
 import type { Deps } from './deps.ts';
@@ -8,10 +9,9 @@ import { createGather } from './gather.ts';
 export type Details = {
   /** undefined: could not be asked, or not known yet. */
   ending(job: OwnJob): Promise<Ending | undefined>;
-  history(name: string, submittedMs: number): Promise<HistoryAnswer | undefined>;
+  history(job: LostJob): Promise<HistoryAnswer | undefined>;
 };
 
-type Asked = { readonly name: string; readonly submittedMs: number };
 type Answered = { readonly kind: 'kept'; readonly endings: readonly JobEnding[] } | { readonly kind: 'unkept' };
 
 /** argv and answer stay small. */
@@ -28,7 +28,7 @@ export function createDetails({ slurm, site, tail }: Pick<Deps, 'slurm' | 'site'
       return new Map(result.ok ? result.value.map((ending) => [jobKey(ending), ending]) : []);
     },
   });
-  const account = createGather<Asked, Answered>({
+  const account = createGather<LostJob, Answered>({
     atOnce: AT_ONCE,
     nameOf: (asked) => asked.name,
     async ask(asked) {
@@ -63,11 +63,12 @@ export function createDetails({ slurm, site, tail }: Pick<Deps, 'slurm' | 'site'
       const ending = await describe({ id: job.id, name: job.name, submitMs: job.submitMs });
       return ending && withTail(ending);
     },
-    async history(name, submittedMs) {
-      const answer = await account({ name, submittedMs });
+    async history(job) {
+      const answer = await account(job);
       if (!answer) return undefined;
       if (answer.kind === 'unkept') return { kind: 'unkept' };
-      const newest = [...answer.endings].sort((a, b) => b.submitMs - a.submitMs)[0];
+      const own = answer.endings.filter((ending) => ending.id === job.jobId);
+      const newest = own.sort((a, b) => b.submitMs - a.submitMs)[0];
       return newest ? { kind: 'ended', ending: await withTail(newest) } : { kind: 'none' };
     },
   };

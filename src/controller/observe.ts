@@ -97,9 +97,7 @@ async function askHistory(
   details: Details,
 ): Promise<ReadonlyMap<string, HistoryAnswer>> {
   const answers = await Promise.all(
-    historyWanted(resource, view).map(
-      async ({ name, submittedMs }) => [name, await details.history(name, submittedMs)] as const,
-    ),
+    historyWanted(resource, view).map(async (job) => [job.name, await details.history(job)] as const),
   );
   return new Map(answers.flatMap(([name, answer]) => (answer ? [[name, answer] as const] : [])));
 }

@@ -2,7 +2,7 @@ import type { OwnJob } from './observation.ts';
 
 /** Attempt's jobs as one: the copy that counts, and those that must not be. */
 export type AttemptJobs = {
-  /** The newest attempt's: the running copy, else the oldest; an ended one only when none lives. */
+  /** The newest attempt's: the running copy, else the oldest; an ended one only when none lives, best not a cancelled one. */
   readonly current: OwnJob | undefined;
   /** Live jobs that may not go on: twins, older attempts, attempts already judged. */
   readonly condemned: readonly OwnJob[];
@@ -33,6 +33,8 @@ const RANK = { running: 0, completing: 1, pending: 2, ended: 3 } as const;
 
 function byPrecedence(a: OwnJob, b: OwnJob): number {
   if (RANK[a.phase] !== RANK[b.phase]) return RANK[a.phase] - RANK[b.phase];
-  if (a.phase === 'ended' && b.phase === 'ended') return b.endMs - a.endMs;
+  // Of two that ended the cancelled one may be a twin that we cancelled ourselves: the other tells what happened.
+  if (a.phase === 'ended' && b.phase === 'ended')
+    return Number(a.state === 'CANCELLED') - Number(b.state === 'CANCELLED') || b.endMs - a.endMs;
   return a.submitMs - b.submitMs || Number(a.id) - Number(b.id);
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { FINALIZER } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord, Status } from '../api/status.ts';
@@ -20,8 +21,7 @@ import { summarize } from './summary.ts';
 export function decide(seen: Observation): Plan {
   const { resource } = seen;
   if (resource.deletingSinceMs !== undefined) return decideDeletion(seen);
-  if (!resource.spec)
-    return { actions: [], status: summarize(seen, NOTHING), draft: undefined, requeueAfterMs: undefined };
+  if (!resource.spec) return decideNothing(seen);
   if (!resource.finalizers.includes(FINALIZER)) {
     return { actions: [{ kind: 'addFinalizer' }], status: resource.status, draft: undefined, requeueAfterMs: 0 };
   }
@@ -74,7 +74,17 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   return { actions, status, draft, requeueAfterMs: soonest(waits) };
 }
 
-const NOTHING: Draft = { steps: [], excludedNodes: [], retiredRecords: [], jobs: [] };
+/** No spec was ever good: what is on record stays, and only an edit can bring news. */
+function decideNothing(seen: Observation): Plan {
+  const { status } = seen.resource;
+  const draft: Draft = {
+    steps: [],
+    excludedNodes: status.excludedNodes ?? [],
+    retiredRecords: recordsOf(status),
+    jobs: seen.slurm.known ? seen.slurm.value.jobs : [],
+  };
+  return { actions: [], status: summarize(seen, draft), draft: undefined, requeueAfterMs: undefined };
+}
 
 /** Cancels first: what is given up frees its nodes for what is submitted. */
 function actionsOf(
@@ -89,12 +99,9 @@ function actionsOf(
     why,
   }));
   const submits = steps.map((step) => step.submit).filter((submit) => submit !== undefined);
-  const irreversible = submits.length > 0 || (cancels.length > 0 && recordsChanged(status, written));
+  const recordsChanged = !isDeepStrictEqual(recordsOf(status), recordsOf(written));
+  const irreversible = submits.length > 0 || (cancels.length > 0 && recordsChanged);
   return [...(irreversible ? [{ kind: 'claim' as const, status }] : []), ...cancels, ...submits];
-}
-
-function recordsChanged(a: Status, b: Status): boolean {
-  return JSON.stringify(a.records ?? []) !== JSON.stringify(b.records ?? []);
 }
 
 /** 0 serves, 1 runs, 2 waits in the queue, 3 has no job. */
@@ -103,7 +110,7 @@ function lossOf(seen: Observation, spec: Spec, record: ReplicaRecord, jobs: read
   const ready = live.some(
     (job) =>
       job.phase === 'running' &&
-      endpointOf(job, spec, seen).kind === 'at' &&
+      endpointOf(job, spec, seen, seen.resource.status.endpoints).kind === 'at' &&
       healthOf(job, spec, seen, false).kind === 'ready',
   );
   if (ready) return 0;

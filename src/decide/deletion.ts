@@ -27,8 +27,9 @@ function endJobs(seen: Observation, view: SlurmView): Plan {
   const live = view.jobs.filter((job) => job.phase !== 'ended');
   if (live.length > 0) {
     const ids = live.map((job) => job.id).join(', ');
+    const what = live.length === 1 ? `job ${ids}` : `${live.length} jobs (${ids})`;
     return {
-      ...wait(seen, `waiting for ${live.length === 1 ? `job ${ids}` : `jobs ${ids}`} to end`, seen.policy.tickMs),
+      ...wait(seen, `waiting for ${what} to end`, seen.policy.tickMs),
       actions: live.filter(isCancellable).map((job) => ({
         kind: 'cancel',
         job: { id: job.id, name: job.name, submitMs: job.submitMs },

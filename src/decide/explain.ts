@@ -30,7 +30,7 @@ const EXPLANATIONS: readonly Explanation[] = [
   {
     match: /^DependencyNeverSatisfied$/,
     forever: true,
-    text: 'It depends on a job that can no longer end well. Remove the dependency from spec.slurm.extraArgs.',
+    text: 'It depends on a job that can no longer end well; the site must have added that dependency.',
   },
   { match: /^JobHeldUser$/, forever: true, text: 'It is held by its user: `scontrol release` lets it start.' },
   {
@@ -59,7 +59,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     text: 'No node has what it asks for. Check spec.resources and spec.slurm.constraint against `sinfo -o "%N %G %f"`.',
   },
   {
-    match: /^AccountNotAllowed|^InvalidAccount|^AssociationJobLimit/,
+    match: /^AccountNotAllowed|^InvalidAccount/,
     forever: true,
     text: 'The account may not run it. Set spec.slurm.account to one of yours.',
   },
@@ -75,7 +75,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     text: 'One job asks for more than the QOS or account allows. Set spec.resources or spec.slurm.time lower, or another spec.slurm.qos.',
   },
   {
-    match: /^(QOSGrp|AssocGrp|QOSMax|AssocMax|MaxJobs)/,
+    match: /^(QOSGrp|AssocGrp|QOSMax|AssocMax|MaxJobs|(Association|QOS)(Job|Resource)Limit)/,
     forever: false,
     text: 'The QOS or account is at its limit; it starts when other jobs of it end.',
   },

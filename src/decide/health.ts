@@ -1,5 +1,7 @@
 import type { Spec } from '../api/spec.ts';
+import type { Endpoint } from '../api/status.ts';
 import { allowedPorts } from '../launch/ports.ts';
+import type { ProbeMemory } from '../probe/prober.ts';
 import { jobKey } from '../slurm/job.ts';
 import type { Observation, OwnJob } from './observation.ts';
 
@@ -9,7 +11,13 @@ export type EndpointClaim =
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'at'; readonly node: string; readonly port: number; readonly url: string };
 
-export function endpointOf(job: OwnJob, spec: Spec, seen: Pick<Observation, 'nodeAddresses' | 'site'>): EndpointClaim {
+/** @param published endpoints on record: an edit of the range makes none of them a lie */
+export function endpointOf(
+  job: OwnJob,
+  spec: Spec,
+  seen: Pick<Observation, 'nodeAddresses' | 'site'>,
+  published: readonly Endpoint[] = [],
+): EndpointClaim {
   const { node, port } = job.report;
   if (job.phase !== 'running' || node === undefined || port === undefined) return { kind: 'none' };
   if (!job.nodes.includes(node)) {
@@ -19,7 +27,8 @@ export function endpointOf(job: OwnJob, spec: Spec, seen: Pick<Observation, 'nod
     };
   }
   const range = allowedPorts(spec, seen.site);
-  if (port < range.low || port > range.high) {
+  const known = published.some((one) => one.jobId === job.id && one.node === node && one.port === port);
+  if (!known && (port < range.low || port > range.high)) {
     return { kind: 'refused', why: `job ${job.id} reports port ${port}, outside ${range.low}-${range.high}` };
   }
   const address = seen.nodeAddresses.get(node) ?? node;
@@ -36,6 +45,21 @@ export type Health =
   | { readonly kind: 'unresponsive'; readonly why: string }
   | { readonly kind: 'overdue'; readonly why: string };
 
+/** @returns ms since it last answered as this job; undefined: never */
+function silenceMs(probe: ProbeMemory | undefined, now: number): number | undefined {
+  // A clock set back leaves answers in the future: they are no more believed than old ones.
+  return probe?.lastOkMs === undefined ? undefined : Math.abs(now - probe.lastOkMs);
+}
+
+/** The whole of what Ready may rest on: answered within `periodSeconds × failureThreshold`. */
+export function answers(probe: ProbeMemory | undefined, spec: Spec, now: number): boolean {
+  return (silenceMs(probe, now) ?? Number.POSITIVE_INFINITY) < windowMsOf(spec);
+}
+
+export function windowMsOf({ probes: { liveness } }: Pick<Spec, 'probes'>): number {
+  return liveness.periodSeconds * liveness.failureThreshold * 1000;
+}
+
 /**
  * @param servedBefore the job answered at some time: by the status on record or by its own word
  */
@@ -47,16 +71,13 @@ export function healthOf(
 ): Health {
   const probe = seen.probes.get(jobKey(job));
   const { periodSeconds, failureThreshold } = spec.probes.liveness;
-  const windowMs = periodSeconds * failureThreshold * 1000;
   const lastError = probe?.lastError ?? 'it has not been asked yet';
-  if (probe?.lastOkMs !== undefined && seen.now - probe.lastOkMs < windowMs) {
-    return { kind: 'ready' };
-  }
+  if (answers(probe, spec, seen.now)) return { kind: 'ready' };
   if (servedBefore || probe?.lastOkMs !== undefined) {
-    const silentMs =
-      probe?.lastOkMs !== undefined ? seen.now - probe.lastOkMs : (probe?.failures ?? 0) * periodSeconds * 1000;
+    const silentMs = silenceMs(probe, seen.now) ?? (probe?.failures ?? 0) * periodSeconds * 1000;
     const givenUp =
-      (probe?.failures ?? 0) >= failureThreshold && silentMs >= Math.max(windowMs, seen.policy.unresponsiveGraceMs);
+      (probe?.failures ?? 0) >= failureThreshold &&
+      silentMs >= Math.max(windowMsOf(spec), seen.policy.unresponsiveGraceMs);
     return givenUp && !seen.networkSuspect
       ? { kind: 'unresponsive', why: lastError }
       : { kind: 'failing', why: lastError };

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../api/status.ts';
-import { jobKey } from '../slurm/job.ts';
+import { answers } from './health.ts';
 import type { Observation } from './observation.ts';
 import type { Plan } from './plan.ts';
 import { summarizeHold } from './summary.ts';
@@ -19,10 +19,9 @@ export function decideHold(seen: Observation, why: string): Plan {
 }
 
 function refreshed(seen: Observation, endpoint: Endpoint): Omit<Endpoint, 'since'> {
-  const spec = seen.resource.spec;
-  const submitTime = seen.resource.status.jobs?.find((job) => job.jobId === endpoint.jobId)?.submitTime;
-  const probe = seen.probes.get(jobKey({ id: endpoint.jobId, submitMs: Date.parse(submitTime ?? '') }));
-  const windowMs = (spec?.probes.liveness.periodSeconds ?? 0) * (spec?.probes.liveness.failureThreshold ?? 0) * 1000;
-  const ready = probe?.lastOkMs !== undefined && seen.now - probe.lastOkMs < windowMs && endpoint.role !== 'Draining';
-  return { ...endpoint, ready, role: endpoint.role === 'Draining' ? 'Draining' : ready ? 'Serving' : 'Warming' };
+  const { spec } = seen.resource;
+  // Probes are of this deployment's running jobs alone, so an id names one of them.
+  const probe = [...seen.probes].find(([key]) => key.startsWith(`${endpoint.jobId}@`))?.[1];
+  const ready = spec !== undefined && endpoint.role !== 'Draining' && answers(probe, spec, seen.now);
+  return { ...endpoint, ready, role: ready ? 'Serving' : endpoint.role };
 }

@@ -2,6 +2,7 @@ import type { Spec } from '../api/spec.ts';
 import type { Failure, ReplicaRecord } from '../api/status.ts';
 import { rfc3339, rfc3339Ms } from '../api/time.ts';
 import { jobKey } from '../slurm/job.ts';
+import { cut } from './cut.ts';
 import { classify, type End, type Verdict } from './failures.ts';
 import type { Observation, OwnJob } from './observation.ts';
 import { budgetExhausted, recordFailure, waitMs } from './retry.ts';
@@ -101,7 +102,7 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
     },
     failure: {
       reason: verdict.reason,
-      message: messageOf(verdict, end),
+      message: cut(messageOf(verdict, end), MESSAGE_CHARS),
       ...(verdict.advice !== undefined && { advice: verdict.advice }),
       replica: record.replica,
       attempt: record.attempt,
@@ -114,6 +115,7 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
   };
 }
 const LOG_TAIL_CHARS = 2_000;
+const MESSAGE_CHARS = 2_000;
 
 function messageOf(verdict: Verdict, end: KnownEnd): string {
   const subject = end.jobId === undefined ? '' : `job ${end.jobId}: `;
@@ -126,5 +128,5 @@ function messageOf(verdict: Verdict, end: KnownEnd): string {
     ...(end.slurm && !/^(None|NonZeroExitCode)$/.test(end.slurm) ? [end.slurm] : []),
     ...(end.detail ? [end.detail] : []),
   ];
-  return `${subject}${verdict.summary}${facts.length > 0 ? ` (${facts.join('; ')})` : ''}`.slice(0, 2_000);
+  return `${subject}${verdict.summary}${facts.length > 0 ? ` (${facts.join('; ')})` : ''}`;
 }

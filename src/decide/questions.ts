@@ -15,18 +15,16 @@ export function endingsWanted(resource: Resource, view: SlurmView): readonly Own
   return view.jobs.filter((job) => isOver(job) && job.identity.attempt > (settled.get(job.identity.replica) ?? 0));
 }
 
+/** A job no listing shows. Its name may have belonged to another: of a deployment of the same name, made anew. */
+export type LostJob = { readonly name: string; readonly jobId: string; readonly submittedMs: number };
+
 /** Attempts acknowledged or seen whose job no listing shows any more: what does accounting say? */
-export function historyWanted(
-  resource: Resource,
-  view: SlurmView,
-): readonly { readonly name: string; readonly submittedMs: number }[] {
-  return recordsOf(resource.status)
-    .filter((record) => record.jobId !== undefined && record.attempt > record.settledAttempt)
-    .map((record) => ({
-      name: jobName({ ...resource.key, replica: record.replica, attempt: record.attempt }),
-      submittedMs: Date.parse(record.submitTime ?? '') || resource.createdMs,
-    }))
-    .filter(({ name }) => !view.jobs.some((job) => job.name === name));
+export function historyWanted(resource: Resource, view: SlurmView): readonly LostJob[] {
+  return recordsOf(resource.status).flatMap(({ replica, attempt, settledAttempt, jobId, submitTime }) => {
+    const name = jobName({ ...resource.key, replica, attempt });
+    if (jobId === undefined || attempt <= settledAttempt || view.jobs.some((job) => job.name === name)) return [];
+    return [{ name, jobId, submittedMs: Date.parse(submitTime ?? '') || resource.createdMs }];
+  });
 }
 
 /** Endpoints to be asked: of running jobs whose claim holds. */
@@ -38,7 +36,7 @@ export function targetsWanted(
   const { spec } = resource;
   if (!spec || resource.deletingSinceMs !== undefined) return [];
   return jobs.flatMap((job) => {
-    const claim = endpointOf(job, spec, seen);
+    const claim = endpointOf(job, spec, seen, resource.status.endpoints);
     if (claim.kind !== 'at') return [];
     return [
       {

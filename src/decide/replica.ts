@@ -6,7 +6,7 @@ import { assertNever } from '../result.ts';
 import { jobName } from '../slurm/identity.ts';
 import { type AttemptJobs, isOver, sortAttempt } from './attempts.ts';
 import { explain } from './explain.ts';
-import { endpointOf, type Health, healthOf } from './health.ts';
+import { endpointOf, type Health, healthOf, windowMsOf } from './health.ts';
 import { endOf, judge } from './judge.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import { adopt, forgiven, givenUp, sighted } from './records.ts';
@@ -112,14 +112,13 @@ function watchRunning(
   condemned: readonly OwnJob[],
 ): Step {
   const { seen, spec } = input;
-  const claim = endpointOf(job, spec, seen);
-  const previously = seen.resource.status.endpoints?.find(
-    (known) => known.jobId === job.id && known.replica === record.replica,
-  );
-  const servedBefore = previously?.ready === true || job.report.phase === 'ready';
+  const claim = endpointOf(job, spec, seen, seen.resource.status.endpoints);
+  const servedBefore = claim.kind === 'at' && hasServed(seen, record, job);
   const health = healthOf(job, spec, seen, servedBefore);
-  if (health.kind === 'unresponsive' || health.kind === 'overdue') return giveUp(input, record, job, condemned, health);
+  // A draining job stops answering by design, and ends by itself or with its walltime.
   const draining = job.report.phase === 'draining';
+  if (!draining && (health.kind === 'unresponsive' || health.kind === 'overdue'))
+    return giveUp(input, record, job, condemned, health);
   const ready = health.kind === 'ready' && claim.kind === 'at' && !draining;
   const endpoint =
     claim.kind === 'at'
@@ -129,7 +128,7 @@ function watchRunning(
           node: claim.node,
           port: claim.port,
           jobId: job.id,
-          role: draining ? ('Draining' as const) : ready ? ('Serving' as const) : ('Warming' as const),
+          role: draining ? ('Draining' as const) : ready || servedBefore ? ('Serving' as const) : ('Warming' as const),
           ready,
         }
       : undefined;
@@ -140,6 +139,14 @@ function watchRunning(
     ...stateOf(job, health, ready, claim.kind === 'refused' ? claim.why : undefined),
     waitMs: dueMs(input, job),
   };
+}
+
+/** By the status on record, whose role outlives a failed probe and a restart of the operator, or by the job's own word. */
+function hasServed(seen: Observation, record: ReplicaRecord, job: OwnJob): boolean {
+  const known = seen.resource.status.endpoints?.find(
+    (endpoint) => endpoint.jobId === job.id && endpoint.replica === record.replica,
+  );
+  return (known !== undefined && known.role !== 'Warming') || job.report.phase === 'ready';
 }
 
 function stateOf(
@@ -165,7 +172,7 @@ function stateOf(
 /** When a running job is due to be looked at although nothing happens: its endpoint ages, its deadline comes. */
 function dueMs({ seen, spec }: ReplicaInput, job: OwnJob & { readonly phase: 'running' }): number {
   const startup = job.startMs + spec.probes.startup.timeoutSeconds * 1000 + seen.policy.startupSlackMs - seen.now;
-  const windowMs = spec.probes.liveness.periodSeconds * spec.probes.liveness.failureThreshold * 1000;
+  const windowMs = windowMsOf(spec);
   return startup > 0 ? Math.min(startup, Math.max(windowMs, 1_000)) : Math.max(windowMs, 1_000);
 }
 
@@ -203,12 +210,12 @@ function absent(input: ReplicaInput, record: ReplicaRecord, condemned: readonly 
   if (view.askedAtMs <= landMs) {
     return {
       ...base(record),
-      state: record.doubtUntil === undefined ? 'submitting' : 'inDoubt',
-      reason: record.doubtUntil === undefined ? 'Submitted' : 'SubmissionInDoubt',
+      state: record.jobId === undefined ? 'inDoubt' : 'submitting',
+      reason: record.jobId === undefined ? 'SubmissionInDoubt' : 'Submitted',
       message:
-        record.doubtUntil === undefined
-          ? `attempt ${record.attempt} is submitted (job ${record.jobId}); waiting to see it in the queue`
-          : `SLURM did not say whether attempt ${record.attempt} was accepted; looking for it until ${record.doubtUntil}`,
+        record.jobId === undefined
+          ? `SLURM did not say whether attempt ${record.attempt} was accepted; looking for it until ${record.doubtUntil}`
+          : submittedMessage(record.attempt, record.jobId),
       waitMs: Math.max(landMs - seen.now, 0) + seen.policy.tickMs,
     };
   }
@@ -217,12 +224,16 @@ function absent(input: ReplicaInput, record: ReplicaRecord, condemned: readonly 
   return missing(input, record, record.jobId, condemned);
 }
 
+export const submittedMessage = (attempt: number, jobId: string): string =>
+  `attempt ${attempt} is submitted (job ${jobId}); waiting to see it in the queue`;
+
 function missing(input: ReplicaInput, before: ReplicaRecord, jobId: string, condemned: readonly OwnJob[]): Step {
   const { seen, view, spec } = input;
   const missingSince = before.missingSince ?? rfc3339Ms(view.askedAtMs);
   const record = { ...before, missingSince };
   const answer = seen.history.get(jobName({ ...seen.resource.key, replica: record.replica, attempt: record.attempt }));
-  const missingMs = seen.now - Date.parse(missingSince);
+  // From listing to listing: a wait without another look proves nothing.
+  const missingMs = view.askedAtMs - Date.parse(missingSince);
   if (answer?.kind === 'ended') {
     const { ending } = answer;
     return afterEnd(
@@ -240,7 +251,7 @@ function missing(input: ReplicaInput, before: ReplicaRecord, jobId: string, cond
       state: 'inDoubt',
       reason: 'JobMissing',
       message: `job ${jobId} is not in the queue; asking accounting before it counts as lost`,
-      waitMs: Math.min(graceMs - missingMs, seen.policy.tickMs),
+      waitMs: seen.policy.tickMs,
     };
   }
   // Acknowledged and never shown: slurmctld died before it had saved it. The same attempt again, under its name.

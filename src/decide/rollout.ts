@@ -5,19 +5,22 @@ import type { Step } from './step.ts';
 /**
  * Replaces replicas whose job comes from an older spec: those that do not serve at once, those that serve one at a
  * time and only while every other replica serves. A new spec that does not come up costs one replica, not all.
+ * One whose probes fail still counts as serving: the silence may be ours, and when it is not it is given up in time.
  */
 export function rollOut(steps: readonly Step[]): readonly Step[] {
-  const serving = steps.filter((step) => step.outdated && step.state === 'ready');
   const allUp = steps.every((step) => step.state === 'ready');
-  const first = allUp ? serving[0] : undefined;
+  const first = allUp ? steps.find((step) => step.outdated) : undefined;
   return steps.map((step) => {
     if (!step.outdated || !step.job) return step;
-    if (step.state === 'ready' && step !== first) {
+    if (step.cancels.some(({ job }) => job === step.job)) return step; // given up already
+    if (step !== first && (step.state === 'ready' || isSilent(step))) {
       return { ...step, message: `${step.message} (an older spec; it is replaced when the others serve)` };
     }
     return replace(step, step.job);
   });
 }
+
+const isSilent = (step: Step): boolean => step.state === 'failing' && step.endpoint !== undefined;
 
 function replace(step: Step, job: NonNullable<Step['job']>): Step {
   return {

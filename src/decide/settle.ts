@@ -4,6 +4,7 @@ import { assertNever } from '../result.ts';
 import { judge } from './judge.ts';
 import type { Observation } from './observation.ts';
 import type { Outcome, Plan } from './plan.ts';
+import { submittedMessage } from './replica.ts';
 import { soonest } from './soonest.ts';
 import type { Step } from './step.ts';
 import { summarize } from './summary.ts';
@@ -24,7 +25,9 @@ export function settle(seen: Observation, plan: Plan, outcomes: readonly Outcome
     return outcome ? settleSubmit(at, step, outcome as SubmitOutcome) : step;
   });
   return {
-    status: summarize(at, { ...draft, steps }),
+    // The time of the claim, so that no transition moves between two writes of one turn. A refusal ends no attempt:
+    // the restarts are those of the plan.
+    status: { ...summarize(seen, { ...draft, steps }), restarts: plan.status.restarts },
     requeueAfterMs: soonest([plan.requeueAfterMs, ...steps.map((step) => step.waitMs)]),
   };
 }
@@ -38,9 +41,10 @@ function settleSubmit(seen: Observation, step: Step, { result }: SubmitOutcome):
     const jobId = result.value;
     return {
       ...step,
-      record: { ...record, jobId },
+      // A listing asked for before this moment may lack the job: nothing is concluded from it.
+      record: { ...record, jobId, doubtUntil: rfc3339Ms(now) },
       reason: 'Submitted',
-      message: `attempt ${record.attempt} is submitted as job ${jobId}`,
+      message: submittedMessage(record.attempt, jobId),
     };
   }
   switch (result.error.kind) {

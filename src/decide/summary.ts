@@ -2,6 +2,7 @@ import type { SpecProblem } from '../api/resource.ts';
 import type { Condition, Endpoint, Failure, JobStatus, Status } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
 import { type ConditionDraft, withTransitions } from './conditions.ts';
+import { cut } from './cut.ts';
 import { explain } from './explain.ts';
 import type { Observation, OwnJob } from './observation.ts';
 import { type Draft, SLOT_STATES, type Step } from './step.ts';
@@ -20,7 +21,7 @@ export function summarize(seen: Observation, draft: Draft): Status {
   return withoutUndefined({
     observedGeneration: resource.generation,
     phase: phaseOf(seen, steps),
-    replicas: draft.jobs.filter((job) => job.phase !== 'ended').length,
+    replicas: new Set(draft.jobs.filter((job) => job.phase !== 'ended').map((job) => job.identity.replica)).size,
     readyReplicas: ready.length,
     updatedReplicas: steps.filter((step) => step.job && step.job.phase !== 'ended' && !step.outdated).length,
     selector: `vllm-slurm.dev/name=${resource.key.name}`,
@@ -49,40 +50,47 @@ export function summarizeHold(seen: Observation, known: readonly Omit<Endpoint, 
   const endpoints = withSince(seen, known);
   const ready = endpoints.filter((endpoint) => endpoint.ready).length;
   const desired = desiredReplicas(seen);
+  const observed = before.observedGeneration === resource.generation;
+  const idle = observed && desired === 0 && (before.replicas ?? 0) === 0;
+  const allReady = observed && desired > 0 && ready >= desired && before.updatedReplicas === desired;
   const reason = seen.viewSuspect ? 'SlurmViewSuspect' : 'SlurmUnreachable';
-  const allReady =
-    desired > 0 &&
-    ready >= desired &&
-    before.updatedReplicas === desired &&
-    before.observedGeneration === resource.generation;
-  const kept = (before.conditions ?? []).filter(
-    (condition) => !['Ready', 'Available', 'SlurmReachable'].includes(condition.type),
-  );
+  const tally = `${ready} of ${desired} replicas answer`;
+  // What needs no word of Slurm's is said as ever: a spec that is no good, a deployment that wants nothing.
+  const readiness: ConditionDraft =
+    idle || resource.problems.length > 0
+      ? readyCondition(seen, [], undefined)
+      : {
+          type: 'Ready',
+          status: allReady ? 'True' : 'False',
+          reason: allReady ? 'Ready' : reason,
+          message: `${tally}; nothing is changed while SLURM cannot be believed`,
+        };
   const drafts: ConditionDraft[] = [
-    {
-      type: 'Ready',
-      status: allReady ? 'True' : 'False',
-      reason: allReady ? 'Ready' : reason,
-      message: `${ready} of ${desired} replicas answer; SLURM does not: nothing is changed until it does`,
-    },
+    readiness,
+    ...(resource.problems.length > 0 ? [invalidSpec(resource.problems)] : []),
     {
       type: 'Available',
       status: ready > 0 ? 'True' : 'False',
       reason: ready > 0 ? 'EndpointAnswers' : 'NoEndpoint',
-      message: `${ready} of ${desired} replicas answer`,
+      message: tally,
     },
     { type: 'SlurmReachable', status: 'False', reason, message: `${why}; jobs are left as they are, asking again` },
-    ...kept.map(({ type, status, reason: because, message }) => ({ type, status, reason: because, message })),
   ];
+  const kept = (before.conditions ?? []).filter(
+    ({ type, reason: because }) =>
+      !drafts.some((draft) => draft.type === type) &&
+      !(type === 'Stalled' && because === 'InvalidSpec') &&
+      !(type === 'Reconciling' && (readiness.status === 'True' || resource.problems.length > 0)),
+  );
   return withoutUndefined({
     ...before,
     // Not yet observed: nothing was done for it. The conditions speak of the generation they were made for.
-    phase: allReady ? 'Running' : ready > 0 ? 'Degraded' : 'Unknown',
+    phase: idle ? phaseOf(seen, []) : allReady ? 'Running' : ready > 0 ? 'Degraded' : 'Unknown',
     readyReplicas: ready,
     url: urlOf(endpoints, before.url),
     endpoints,
     conditions: withTransitions(
-      drafts,
+      [...drafts, ...kept],
       before.conditions ?? [],
       before.observedGeneration ?? resource.generation,
       seen.now,
@@ -164,15 +172,19 @@ function readyCondition(seen: Observation, steps: readonly Step[], failure: Fail
   const answering = steps.filter((step) => step.state === 'ready').length;
   const tally = `${answering} of ${steps.length} replicas answer`;
   if (!worst) return say('True', 'Ready', tally);
-  const because =
-    failure && (failure.reason === worst.reason || worst.record.held)
-      ? `: ${failure.message}${failure.advice ? `; ${failure.advice}` : ''}`
-      : '';
+  const because = causeOf(worst, failure);
   return say(
     'False',
     worst.reason,
-    `${tally}; replica ${worst.record.replica}: ${worst.message}${because}`.slice(0, 4_000),
+    `${tally}; replica ${worst.record.replica}: ${worst.message}${because === undefined ? '' : `: ${because}`}`,
   );
+}
+
+/** The failure in words, where it is this very replica's and the reason it stands where it does. */
+function causeOf(step: Step, failure: Failure | undefined): string | undefined {
+  if (failure?.replica !== step.record.replica) return undefined;
+  if (failure.reason !== step.reason && step.record.held === undefined) return undefined;
+  return failure.advice === undefined ? failure.message : `${failure.message}; ${failure.advice}`;
 }
 
 function stalledCondition(
@@ -180,22 +192,23 @@ function stalledCondition(
   steps: readonly Step[],
   failure: Failure | undefined,
 ): ConditionDraft | undefined {
-  if (problems.length > 0)
-    return {
-      type: 'Stalled',
-      status: 'True',
-      reason: 'InvalidSpec',
-      message: problems.map(problemLine).join('; ').slice(0, 4_000),
-    };
+  if (problems.length > 0) return invalidSpec(problems);
   const stuck = worstOf(steps);
   if (!stuck || (stuck.state !== 'held' && stuck.state !== 'blocked')) return undefined;
-  const because = stuck.state === 'held' || failure?.reason === stuck.reason ? failure : undefined;
-  const words = because ? `${because.message}${because.advice ? `; ${because.advice}` : ''}` : stuck.message;
   return {
     type: 'Stalled',
     status: 'True',
     reason: stuck.reason,
-    message: `replica ${stuck.record.replica}: ${words}`.slice(0, 4_000),
+    message: `replica ${stuck.record.replica}: ${causeOf(stuck, failure) ?? stuck.message}`,
+  };
+}
+
+function invalidSpec(problems: readonly SpecProblem[]): ConditionDraft {
+  return {
+    type: 'Stalled',
+    status: 'True',
+    reason: 'InvalidSpec',
+    message: problems.map(problemLine).join('; '),
   };
 }
 
@@ -268,10 +281,10 @@ function jobStatus(replica: number, job: OwnJob, before: JobStatus | undefined):
     attempt: job.identity.attempt,
     jobId: job.id,
     state: job.state,
-    reason: pending ? pending.reason : job.reason === 'None' || job.reason === '' ? undefined : job.reason,
+    reason: cut(pending?.reason ?? (job.reason === 'None' ? '' : job.reason), WORDS_CHARS) || undefined,
     explanation: pending?.text,
-    partition: job.partition || undefined,
-    nodes: job.nodes.length > 0 ? [...job.nodes] : undefined,
+    partition: cut(job.partition, WORDS_CHARS) || undefined,
+    nodes: job.nodes.length > 0 ? job.nodes.slice(0, NODES_TOLD) : undefined,
     submitTime: rfc3339(job.submitMs),
     expectedStartTime: job.phase === 'pending' ? steady(job.expectedStartMs, before?.expectedStartTime) : undefined,
     startTime: job.phase !== 'pending' && job.startMs !== undefined ? rfc3339(job.startMs) : undefined,
@@ -279,6 +292,10 @@ function jobStatus(replica: number, job: OwnJob, before: JobStatus | undefined):
     exitCode: job.report.code,
   });
 }
+
+/** Slurm lists every node that is not available, and every partition a job waits for. */
+const WORDS_CHARS = 256;
+const NODES_TOLD = 64;
 
 /** The scheduler's guess wanders by seconds: only a change of five minutes is news. */
 function steady(expectedMs: number | undefined, before: string | undefined): string | undefined {
@@ -300,9 +317,12 @@ function desiredReplicas(seen: Observation): number {
 }
 
 function problemText(problems: readonly SpecProblem[], serving: boolean, generation: number): string {
-  const what = problems.map(problemLine).join('; ').slice(0, 3_500);
+  const what = cut(problems.map(problemLine).join('; '), PROBLEMS_CHARS);
   return serving ? `${what}; generation ${generation} is kept until this is corrected` : what;
 }
+
+/** Leaves room for what is said behind them. */
+const PROBLEMS_CHARS = 3_500;
 
 function problemLine(problem: SpecProblem): string {
   const where =
