@@ -1,7 +1,8 @@
 /**
  * Gathers questions that come while an answer is awaited into one call: a thousand jobs that end together are asked
  * for in a few calls, not in a thousand.
- * @param ask answers for each question it knows; a question left out was not answered
+ * @param ask answers for each question it knows; a question left out was not answered. When it throws, so does each
+ *   question of that call, and the next call is made all the same.
  */
 export function createGather<Q, A>(options: {
   readonly atOnce: number;
@@ -9,7 +10,7 @@ export function createGather<Q, A>(options: {
   ask(questions: readonly Q[]): Promise<ReadonlyMap<string, A>>;
 }): (question: Q) => Promise<A | undefined> {
   const { atOnce, nameOf, ask } = options;
-  type Waiting = { readonly question: Q; readonly resolve: (answer: A | undefined) => void };
+  type Waiting = { readonly question: Q; readonly settle: PromiseWithResolvers<A | undefined> };
   let waiting: Waiting[] = [];
   let busy = false;
 
@@ -19,15 +20,20 @@ export function createGather<Q, A>(options: {
     while (waiting.length > 0) {
       const batch = waiting.slice(0, atOnce);
       waiting = waiting.slice(atOnce);
-      const answers = await ask([...new Map(batch.map((one) => [nameOf(one.question), one.question])).values()]);
-      for (const one of batch) one.resolve(answers.get(nameOf(one.question)));
+      try {
+        const answers = await ask([...new Map(batch.map((one) => [nameOf(one.question), one.question])).values()]);
+        for (const one of batch) one.settle.resolve(answers.get(nameOf(one.question)));
+      } catch (error) {
+        for (const one of batch) one.settle.reject(error);
+      }
     }
     busy = false;
   }
 
-  return (question) =>
-    new Promise((resolve) => {
-      waiting.push({ question, resolve });
-      void work();
-    });
+  return (question) => {
+    const settle = Promise.withResolvers<A | undefined>();
+    waiting.push({ question, settle });
+    void work();
+    return settle.promise;
+  };
 }

@@ -13,12 +13,22 @@ const UNUSABLE = /^(down|drain|drained|draining|fail|failing|error|unknown|futur
 export function createNodes(slurm: Pick<Slurm, 'nodes'>): Nodes {
   let known: readonly NodeInfo[] | undefined;
   let addresses: ReadonlyMap<string, string> = new Map();
+  let asking: Promise<void> | undefined;
+
+  async function ask(): Promise<void> {
+    const result = await slurm.nodes();
+    if (!result.ok) return;
+    known = result.value;
+    addresses = new Map(known.map((node) => [node.name, node.address]));
+  }
+
   return {
-    async refresh() {
-      const result = await slurm.nodes();
-      if (!result.ok) return;
-      known = result.value;
-      addresses = new Map(known.map((node) => [node.name, node.address]));
+    /** Many turns miss a node at once: they share one question. */
+    refresh() {
+      asking ??= ask().finally(() => {
+        asking = undefined;
+      });
+      return asking;
     },
     addresses: () => addresses,
     usable: () => known?.filter((node) => !UNUSABLE.test(node.state)).map((node) => node.name),

@@ -28,7 +28,10 @@ export function createQueue(options: {
   const timers = new Map<string, () => void>();
   const failures = new Map<string, number>();
   let closed = false;
-  let drained: (() => void) | undefined;
+  let drained = () => {};
+  const whenDrained = new Promise<void>((resolve) => {
+    drained = resolve;
+  });
 
   function wake(name: string): void {
     if (closed) return;
@@ -63,7 +66,7 @@ export function createQueue(options: {
     const again = running.get(name)?.again ?? false;
     running.delete(name);
     if (closed) {
-      if (running.size === 0) drained?.();
+      if (running.size === 0) drained();
       return;
     }
     if (again || waitMs === 0) ready.add(name);
@@ -87,7 +90,8 @@ export function createQueue(options: {
       closed = true;
       ready.clear();
       for (const name of [...timers.keys()]) withdraw(name);
-      return running.size === 0 ? Promise.resolve() : new Promise((resolve) => (drained = resolve));
+      if (running.size === 0) drained();
+      return whenDrained;
     },
   };
 }

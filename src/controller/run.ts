@@ -87,11 +87,9 @@ export function createController(deps: Deps): Controller {
     nextTickMs = Number.POSITIVE_INFINITY;
     soon = false;
     let tookMs = 0;
-    try {
+    await survived('a tick', async () => {
       tookMs = await look();
-    } catch (error) {
-      log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a tick failed; it is tried again');
-    }
+    });
     scheduleTick(soon ? Math.min(SOON_MS, policy.tickMs) : Math.max(policy.tickMs, tookMs * SLOW_FACTOR));
   }
 
@@ -137,15 +135,33 @@ export function createController(deps: Deps): Controller {
   }
 
   async function resync(): Promise<void> {
-    await nodes.refresh();
-    await wakeAll();
+    await survived('a resync', async () => {
+      await nodes.refresh();
+      await wakeAll();
+    });
     if (!stopped) withdrawResync = clock.after(intervals.resyncMs, () => void resync());
   }
 
   async function sweepOnce(): Promise<void> {
-    const fleet = snapshot.fleet();
-    suspects = fleet.known && !snapshot.suspect() ? await sweep(fleet.value, suspects, deps) : new Set();
+    const before = suspects;
+    suspects = new Set();
+    await survived('a sweep', async () => {
+      const fleet = snapshot.fleet();
+      if (fleet.known && !snapshot.suspect()) suspects = await sweep(fleet.value, before, deps);
+    });
     if (!stopped) withdrawSweep = clock.after(intervals.sweepMs, () => void sweepOnce());
+  }
+
+  /** What comes again at its time may fail once; a mistake in it ends neither the process nor the rounds to come. */
+  async function survived(what: string, task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      log.error(
+        { error: error instanceof Error ? error.stack : String(error) },
+        `${what} failed; it comes again at its time`,
+      );
+    }
   }
 
   return {
