@@ -1,7 +1,6 @@
 import {
   END_STATES,
   type EndState,
-  type Job,
   PENDING_STATES,
   type PendingState,
   RUNNING_STATES,
@@ -37,6 +36,3 @@ export function readState(word: string): PhasedState | undefined {
   const first = word.split(' ', 1)[0] ?? '';
   return PHASES.get(ALIASES.get(first) ?? first);
 }
-
-/** Holds, or may still come to hold, nodes. */
-export const isLive = (job: Job): boolean => job.phase !== 'ended';

@@ -4,8 +4,9 @@ import { err, ok, type Result } from '../../result.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { JobEnding, JobRef } from '../job.ts';
 import type { Slurm, SlurmError } from '../slurm.ts';
+import { type Command, isPlainWord } from './command-line.ts';
 import { failureOf } from './outcome.ts';
-import { type Command, createRunner, isPlainWord } from './run.ts';
+import { createRunner } from './run.ts';
 import { NAMES_A_CALL, parseSacct, sacctCommand } from './sacct.ts';
 import { readSubmission, sbatchCommand } from './sbatch.ts';
 import { readCancellation, scancelCommand } from './scancel.ts';
@@ -28,7 +29,7 @@ export type SlurmCliOptions = {
   readonly timeoutMs?: number;
   /** For each command's output. The default holds 250,000 jobs. */
   readonly maxOutputBytes?: number;
-  /** Searched for what is passed on (`run.ts`). Default: that of this process. */
+  /** Searched for what is passed on (`command-line.ts`). Default: that of this process. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 };
 
@@ -102,8 +103,8 @@ export function createSlurmCli(options: SlurmCliOptions): SlurmCli {
     },
 
     async submit(submission) {
-      if (!isOurName(submission.name))
-        return err({ kind: 'rejected', message: `not a name of ours: ${submission.name}` });
+      if (!isPlainName(submission.name))
+        return err({ kind: 'rejected', message: `not a job name: ${submission.name}` });
       return readSubmission(await runner.run(sbatchCommand(submission)));
     },
 
@@ -119,6 +120,6 @@ export function createSlurmCli(options: SlurmCliOptions): SlurmCli {
 }
 
 /** A comma would make two names of one, on scancel's command line and on sacct's. */
-const isOurName = (name: string): boolean =>
-  name.startsWith(JOB_NAME_PREFIX) && isPlainWord(name) && !name.includes(',');
+const isPlainName = (name: string): boolean => isPlainWord(name) && !name.includes(',');
+const isOurName = (name: string): boolean => name.startsWith(JOB_NAME_PREFIX) && isPlainName(name);
 const isOurs = (ref: JobRef): boolean => /^\d+$/.test(ref.id) && isOurName(ref.name);

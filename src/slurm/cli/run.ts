@@ -1,14 +1,6 @@
 import { execa } from 'execa';
 import type { Clock } from '../../clock.ts';
-
-/** One program of Slurm's to run. Every word is one that no shell would change: see `isPlainWord`. */
-export type Command = {
-  readonly program: string;
-  readonly args: readonly string[];
-  readonly stdin?: string;
-  /** Added to what is passed on from our own environment. */
-  readonly environment?: Readonly<Record<string, string>>;
-};
+import { type Command, commandLine, type Place, passedOn } from './command-line.ts';
 
 export type Ran = {
   readonly program: string;
@@ -22,12 +14,8 @@ export type Ran = {
   readonly stderr: string;
 };
 
-export type RunnerOptions = {
+export type RunnerOptions = Place & {
   readonly clock: Clock;
-  /** Words before every command, such as `['ssh', 'login1']`. */
-  readonly commandPrefix: readonly string[];
-  /** Where Slurm's programs are; undefined: on PATH. */
-  readonly binDirectory: string | undefined;
   readonly timeoutMs: number;
   /** Of each of the two streams. */
   readonly maxOutputBytes: number;
@@ -40,37 +28,6 @@ export type Runner = {
   /** Ends every command still running; later ones are not started. */
   close(): Promise<void>;
 };
-
-/**
- * All a program of Slurm's gets of our environment, and so all that `sbatch --export=ALL` could hand to a job. Left out
- * with intent: `SBATCH_*` overrides the script, `SQUEUE_*` and `SLURM_CLUSTERS` narrow a listing, secrets are nobody's.
- */
-const PASSED_ON = [
-  'PATH',
-  'HOME',
-  'USER',
-  'LOGNAME',
-  'LD_LIBRARY_PATH',
-  'SLURM_CONF',
-  'SLURM_CONF_SERVER',
-  'SSH_AUTH_SOCK',
-  'KRB5CCNAME',
-] as const;
-
-/** Behind a prefix the environment is another machine's: what would narrow or redirect a command there is taken away. */
-const CLEARED_BEHIND_PREFIX = [
-  'SLURM_CLUSTERS',
-  'SQUEUE_ACCOUNT',
-  'SQUEUE_LICENSES',
-  'SQUEUE_NAMES',
-  'SQUEUE_PARTITION',
-  'SQUEUE_QOS',
-  'SINFO_PARTITION',
-  'SCANCEL_ACCOUNT',
-  'SCANCEL_PARTITION',
-  'SCANCEL_QOS',
-  'SCANCEL_STATE',
-] as const;
 
 /** A killed program that still holds its pipes (a process stuck in the kernel) is waited for no longer than this. */
 const ABANDON_MS = 2_000;
@@ -152,34 +109,6 @@ export function createRunner(options: RunnerOptions): Runner {
       for (const stop of stops) stop();
     },
   };
-}
-
-/** The same words reach the program directly and through a remote shell, which would split and read any others. */
-export const isPlainWord = (word: string): boolean => /^[A-Za-z0-9_.,:=@%+/-]+$/.test(word);
-
-function commandLine(command: Command, options: RunnerOptions): readonly string[] {
-  const program = options.binDirectory === undefined ? command.program : `${options.binDirectory}/${command.program}`;
-  const words = [program, ...command.args];
-  const strange = words.slice(1).find((word) => !isPlainWord(word));
-  if (strange !== undefined) throw new Error(`not a plain word: ${JSON.stringify(strange)}`);
-  if (options.commandPrefix.length === 0) return words;
-  const settings = Object.entries(command.environment ?? {}).map(([name, value]) => `${name}=${value}`);
-  return [
-    ...options.commandPrefix,
-    'env',
-    ...CLEARED_BEHIND_PREFIX.flatMap((name) => ['-u', name]),
-    ...settings,
-    ...words,
-  ];
-}
-
-function passedOn(environment: RunnerOptions['environment']): Readonly<Record<string, string>> {
-  const kept: Record<string, string> = {};
-  for (const name of PASSED_ON) {
-    const value = environment[name];
-    if (value !== undefined) kept[name] = value;
-  }
-  return kept;
 }
 
 function killGroup(pid: number | undefined): void {

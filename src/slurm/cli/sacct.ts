@@ -2,8 +2,8 @@ import { err, ok, type Result } from '../../result.ts';
 import type { JobEnding } from '../job.ts';
 import { expandNodeList } from '../node-list.ts';
 import { readState } from '../states.ts';
+import type { Command } from './command-line.ts';
 import { exitStatus } from './exit-status.ts';
-import type { Command } from './run.ts';
 import { readTime, TIME_ENVIRONMENT } from './time.ts';
 
 /** Names a call: far below the length of a command line. */

@@ -1,7 +1,8 @@
 import { err, ok, type Result } from '../../result.ts';
 import type { SlurmError, Submission } from '../slurm.ts';
+import type { Command } from './command-line.ts';
 import { describeRun, failureOf } from './outcome.ts';
-import type { Command, Ran } from './run.ts';
+import type { Ran } from './run.ts';
 
 /**
  * The script's `#SBATCH` lines say all; a command line would override them, and `ps` would show it to everybody. The name

@@ -1,8 +1,9 @@
 import { err, ok, type Result } from '../../result.ts';
 import type { JobRef } from '../job.ts';
 import type { SlurmError } from '../slurm.ts';
+import type { Command } from './command-line.ts';
 import { failureOf } from './outcome.ts';
-import type { Command, Ran } from './run.ts';
+import type { Ran } from './run.ts';
 
 /** Compares before it cancels: with these filters scancel reads the job first and leaves it if user or name differ. */
 export function scancelCommand(ref: Pick<JobRef, 'id' | 'name'>): Command {

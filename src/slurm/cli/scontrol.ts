@@ -1,8 +1,9 @@
 import type { JobEnding, JobRef } from '../job.ts';
 import { expandNodeList } from '../node-list.ts';
 import { readState } from '../states.ts';
+import type { Command } from './command-line.ts';
 import { exitStatus } from './exit-status.ts';
-import type { Command, Ran } from './run.ts';
+import type { Ran } from './run.ts';
 import { readTime, TIME_ENVIRONMENT } from './time.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { NodeInfo } from '../slurm.ts';
-import type { Command } from './run.ts';
+import type { Command } from './command-line.ts';
 
 /** A line a node and partition: every partition, the hidden ones included. */
 export const SINFO_COMMAND: Command = {

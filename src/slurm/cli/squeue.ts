@@ -3,7 +3,7 @@ import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { Job, JobHead } from '../job.ts';
 import { expandNodeList } from '../node-list.ts';
 import { type PhasedState, readState } from '../states.ts';
-import type { Command } from './run.ts';
+import type { Command } from './command-line.ts';
 import { readTime, TIME_ENVIRONMENT } from './time.ts';
 
 /**

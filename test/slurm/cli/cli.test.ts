@@ -114,17 +114,21 @@ test('nothing is asked when there is nothing to ask', async (t) => {
   assert.equal(await calls(), '');
 });
 
-test('a job that is not named as ours is neither submitted, described nor cancelled', async (t) => {
-  const { slurm, calls } = await cluster(t, { sbatch: 'echo 1', scancel: 'exit 0', scontrol: 'exit 0' });
-  const strange = ['other', 'vllm.a,vllm.b', 'vllm.a b', 'vllm.$(id)'].map((name) => ({ ...REF, name }));
-  for (const ref of strange) {
-    assert.deepEqual(
-      await slurm.submit({ name: ref.name, script: '#!/bin/sh\n' }),
-      err({ kind: 'rejected', message: `not a name of ours: ${ref.name}` }),
-    );
+test('a job that is not named as ours is neither described nor cancelled', async (t) => {
+  const { slurm, calls } = await cluster(t, { scancel: 'exit 0', scontrol: 'exit 0' });
+  for (const ref of ['other', 'vllm.a,vllm.b', 'vllm.a b', 'vllm.$(id)'].map((name) => ({ ...REF, name }))) {
     assert.deepEqual([await slurm.describe([ref]), await slurm.cancel(ref)], [ok([]), ok(undefined)]);
   }
   assert.deepEqual(await slurm.cancel({ ...REF, id: '61 62' }), ok(undefined));
+  assert.equal(await calls(), '');
+});
+
+test('a name that could be read as anything but one word is not submitted', async (t) => {
+  const { slurm, calls } = await cluster(t, { sbatch: 'echo 1' });
+  for (const name of ['vllm.a,vllm.b', 'vllm.a b', 'vllm.$(id)', '']) {
+    const answer = await slurm.submit({ name, script: '#!/bin/sh\n' });
+    assert.deepEqual(answer, err({ kind: 'rejected', message: `not a job name: ${name}` }));
+  }
   assert.equal(await calls(), '');
 });
 

@@ -1,0 +1,108 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+
+export type BedOptions = {
+  /** slurmdbd, account `ml`, QOS `tiny` that allows one job a user. Default: no accounting. */
+  readonly accounting?: boolean;
+  /** Default 4. */
+  readonly nodes?: number;
+  /** Default 4, fake ones. */
+  readonly gpusPerNode?: number;
+  /** How long an ended job stays on record. Default 300 as SLURM's own; the sweep may take as long again. */
+  readonly minJobAgeSeconds?: number;
+  /** Until a client gives up on a silent controller. Default 10 as SLURM's own. */
+  readonly messageTimeoutSeconds?: number;
+};
+
+/** A real SLURM cluster on this machine (`bed.sh`), used as root; `asUser` is somebody else. */
+export type Bed = {
+  readonly directory: string;
+  /** For programs of SLURM's and for the operator: where the cluster is. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly nodeNames: readonly string[];
+  /** Answers with stdout, its last line break gone; throws when the command fails. */
+  run(...command: readonly string[]): Promise<string>;
+  /** As `run`, as the unprivileged user `nobody`. */
+  asUser(...command: readonly string[]): Promise<string>;
+  stopController(): Promise<void>;
+  /** As a crash would: what it has not saved is lost. */
+  killController(): Promise<void>;
+  startController(): Promise<void>;
+  /** It accepts connections and never answers. */
+  freezeController(): Promise<void>;
+  thawController(): Promise<void>;
+  stopAccounting(): Promise<void>;
+  startAccounting(): Promise<void>;
+  setNode(name: string, state: 'down' | 'resume'): Promise<void>;
+  /** Ends every job and daemon and removes the directory. */
+  stop(): Promise<void>;
+};
+
+/** @returns the reason to skip; undefined where a bed can be, and in CI, where a skipped test would be no test */
+export function whyNoBed(): string | undefined {
+  if (process.env.CI) return undefined;
+  if (process.getuid?.() !== 0) return 'a SLURM bed needs root';
+  return existsSync('/etc/debian_version') ? undefined : 'a SLURM bed needs Debian packages';
+}
+
+const BED_SH = fileURLToPath(new URL('./bed.sh', import.meta.url));
+/** Of `up` with packages to download; everything else takes seconds. */
+const DEADLINE_MS = 600_000;
+
+export async function startBed(options: BedOptions = {}): Promise<Bed> {
+  const directory = await mkdtemp(join(tmpdir(), 'slurm-bed-'));
+  const nodes = options.nodes ?? 4;
+  const env = { SLURM_CONF: `${directory}/etc/slurm.conf` };
+  const settings = {
+    BED_DIR: directory,
+    BED_OWNER: String(process.pid),
+    BED_NODES: String(nodes),
+    BED_GPUS: String(options.gpusPerNode ?? 4),
+    BED_ACCOUNTING: options.accounting ? '1' : '0',
+    BED_MIN_JOB_AGE: String(options.minJobAgeSeconds ?? 300),
+    BED_MESSAGE_TIMEOUT: String(options.messageTimeoutSeconds ?? 10),
+  };
+
+  async function bed(...command: readonly string[]): Promise<void> {
+    await execa(BED_SH, command, { env: settings, timeout: DEADLINE_MS, stdin: 'ignore' });
+  }
+
+  async function run(...[program = '', ...args]: readonly string[]): Promise<string> {
+    const { stdout } = await execa(program, args, { env, cwd: '/', timeout: 60_000, stdin: 'ignore' });
+    return stdout;
+  }
+
+  async function stop(): Promise<void> {
+    await bed('down');
+    await rm(directory, { recursive: true, force: true });
+  }
+
+  try {
+    await bed('up');
+  } catch (cause) {
+    const log = await readFile(`${directory}/log/slurmctld.log`, 'utf8').catch(() => 'none');
+    await stop();
+    throw new Error(`no SLURM bed; the controller's log: ${log.slice(-2000)}`, { cause });
+  }
+
+  return {
+    directory,
+    env,
+    nodeNames: Array.from({ length: nodes }, (_, i) => `node${String(i + 1).padStart(3, '0')}`),
+    run,
+    asUser: (...command) => run('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', ...command),
+    stopController: () => bed('ctld-stop'),
+    killController: () => bed('ctld-kill'),
+    startController: () => bed('ctld-start'),
+    freezeController: () => bed('ctld-freeze'),
+    thawController: () => bed('ctld-thaw'),
+    stopAccounting: () => bed('dbd-stop'),
+    startAccounting: () => bed('dbd-start'),
+    setNode: (name, state) => bed(state === 'down' ? 'node-down' : 'node-up', name),
+    stop,
+  };
+}

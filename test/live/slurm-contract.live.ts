@@ -1,0 +1,37 @@
+import { describe } from 'node:test';
+import { systemClock } from '../../src/clock.ts';
+import { createSlurmCli } from '../../src/slurm/cli/cli.ts';
+import { type ScriptKind, slurmContract } from '../contract/slurm.ts';
+import { startBed, whyNoBed } from './slurm-bed/bed.ts';
+
+const SCRIPTS: Readonly<Record<ScriptKind, string>> = {
+  'exits-7': 'exit 7\n',
+  'exits-0': 'exit 0\n',
+  runs: 'exec sleep 600\n',
+  reports: 'scontrol update "JobId=$SLURM_JOB_ID" "Comment=$MARKER|phase=ready|port=20001"\nexec sleep 600\n',
+};
+
+describe('on real SLURM', { skip: whyNoBed() ?? false }, () => {
+  slurmContract(
+    'its own programs',
+    async () => {
+      const bed = await startBed();
+      const slurm = createSlurmCli({
+        cluster: 'bed',
+        clock: systemClock,
+        environment: { PATH: process.env.PATH, ...bed.env },
+      });
+      return {
+        slurm,
+        script: (kind) => SCRIPTS[kind],
+        nodeNames: bed.nodeNames,
+        async close() {
+          await slurm.close();
+          await bed.stop();
+        },
+      };
+    },
+    // SLURM counts a limit in minutes and looks at it twice a minute.
+    { deadlineMs: 180_000, shortestTime: '1' },
+  );
+});
