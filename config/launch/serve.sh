@@ -8,7 +8,7 @@
 #   VSO_VENV                   Python virtual environment to use, or empty
 #   VSO_ENGINE=(…)             the engine's argv; host, port and served names are added here
 #   VSO_ENGINE_ENVIRONMENT=(…) NAME=value each, for the engine alone
-#   VSO_SERVED_NAMES=(…)       model names; the first with --job-ID behind it becomes this job's own
+#   VSO_SERVED_NAMES=(…)       model names; this job's own is added to them
 #   VSO_PORT_LOW, _HIGH        ports to choose from
 #   VSO_START_SECONDS          from the start of the job to the first answer
 #   VSO_PROBE_PERIOD_SECONDS, VSO_PROBE_TIMEOUT_SECONDS, VSO_PROBE_FAILURES   the watchdog while it serves
@@ -31,14 +31,25 @@
 # shellcheck disable=SC2317 # traps and other shells call what looks unreachable
 set -uo pipefail
 
-CONFIG_RE='^([^ ]+: )?vllm: error: |error: (unrecognized arguments|argument )|Repo id must be in the form|Repository Not Found|gated repo|does not recognize this architecture|are not supported for now|must be divisible by tensor parallel|is not divisible by weight quantization|larger than the number of available GPUs|is greater than the derived max_model_len|KV cache is needed, which is larger|No available memory for the cache blocks|Cannot find an appropriate cached snapshot|[Pp]arser .* not found|invalid tool call parser|Unknown quantization method|Cannot find the config file for|No module named .vllm.|SafetensorError: '
-PORT_RE='Address already in use|EADDRINUSE'
+# Lines of a failed start that no second try will change (grep -E), then those of a port that is somebody else's.
+CONFIG_SIGNS=(
+  '^([^ ]+: )?vllm: error: ' 'error: (unrecognized arguments|argument )'
+  'Repo id must be in the form' 'Repository Not Found' 'is not a valid model identifier' 'gated repo'
+  '(401|403) Client Error' 'Cannot find an appropriate cached snapshot' 'SafetensorError: '
+  'does not recognize this architecture' 'are not supported for now' 'No module named .vllm.'
+  'must be divisible by tensor parallel' 'is not divisible by weight quantization'
+  'larger than the number of available GPUs' 'is greater than the derived max_model_len'
+  'KV cache is needed, which is larger' 'No available memory for the cache blocks'
+  'CUDA out of memory\. Tried to allocate' 'torch\.(cuda\.)?OutOfMemoryError'
+  '[Pp]arser .* not found' 'invalid tool call parser' 'Unknown quantization method' 'Cannot find the config file for'
+)
+PORT_SIGNS=('Address already in use' 'EADDRINUSE')
 
 main() {
   trap 'DRAIN_ASKED=1' USR1
   trap 'cancelled' TERM
   DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY='' UNHEARD='' RETRY_AT=0
-  OWN_NAME=${VSO_SERVED_NAMES[0]}--job-$SLURM_JOB_ID
+  OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
   cd / || exit 65   # Python looks for modules in the working directory: it shall be nobody's
   unset SLURM_JWT   # submitting needs it, serving does not
@@ -117,8 +128,8 @@ drain() {
   if [ -n "$READY" ]; then
     report phase=draining
     pause "$VSO_DRAIN_GRACE_SECONDS"
-    local until=$((SECONDS + VSO_DRAIN_SECONDS))
-    while [ "$SECONDS" -lt "$until" ] && ! has_ended "$ENGINE" && [ "$(running_requests)" != 0 ]; do pause 1; done
+    local deadline=$((SECONDS + VSO_DRAIN_SECONDS))
+    while [ "$SECONDS" -lt "$deadline" ] && ! has_ended "$ENGINE" && [ "$(running_requests)" != 0 ]; do pause 1; done
   fi
   end_engine 15
   finish 0 drained
@@ -149,11 +160,11 @@ class_word() {
 
 class_of_failed_start() { # EXIT_CODE of the engine
   case $1 in 126 | 127) echo 64 && return ;; esac
-  if has_logged "$CONFIG_RE"; then echo 64; elif has_logged "$PORT_RE"; then echo 66; else echo 65; fi
+  if has_logged "${CONFIG_SIGNS[@]}"; then echo 64; elif has_logged "${PORT_SIGNS[@]}"; then echo 66; else echo 65; fi
 }
 
 # Since the engine was started, in the job's own log; false when that is no file. (No pipe: grep would break it.)
-has_logged() { [ -f "$LOG" ] && grep -qE "$1" < <(tail -c "+$LOG_FROM" "$LOG" | tail -c 1048576); }
+has_logged() { [ -f "$LOG" ] && grep -qE "${@/#/-e}" < <(tail -c "+$LOG_FROM" "$LOG" | tail -c 1048576); }
 
 # ---------------------------------------------------------------------------------------------- watchdogs
 # Each runs beside the supervisor and ends with a verdict: /health proves nothing, a token does.
@@ -225,9 +236,11 @@ start_engine() {
     be_a_child
     exec {QUIET}>&-
     [ -z "${PORTS:-}" ] || exec {PORTS}<&-
+    # Put aside first: a variable of the user's may be called as one of ours.
+    set -- "${VSO_ENGINE[@]}" --host "$ADDRESS" --port "$PORT" --served-model-name "${VSO_SERVED_NAMES[@]}" "$OWN_NAME"
     for pair in ${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"}; do export "${pair?}"; done
     # A session of its own: a killed API server leaves its engine and workers behind, and this is how they are found.
-    exec setsid "${VSO_ENGINE[@]}" --host "$ADDRESS" --port "$PORT" --served-model-name "${VSO_SERVED_NAMES[@]}" "$OWN_NAME"
+    exec setsid "$@"
   ) </dev/null &
   ENGINE=$!
   tell_guard
@@ -235,9 +248,9 @@ start_engine() {
 
 end_engine() { # SECONDS it has to end by itself
   [ -n "$ENGINE" ] || return 0
-  local until=$((SECONDS + $1))
+  local deadline=$((SECONDS + $1))
   signal_session TERM "$ENGINE"
-  while [ "$SECONDS" -lt "$until" ] && [ -n "$(session_pids "$ENGINE")" ]; do pause 0.2; done
+  while [ "$SECONDS" -lt "$deadline" ] && [ -n "$(session_pids "$ENGINE")" ]; do pause 0.2; done
   signal_session KILL "$ENGINE"
   wait "$ENGINE" 2>/dev/null
   WATCH='' ENGINE=''

@@ -42,7 +42,7 @@ export function targetsWanted(
       {
         id: jobKey(job),
         url: claim.url,
-        ownModelName: ownModelName(spec, job.id),
+        ownModelName: ownModelName(job.id),
         periodMs: spec.probes.liveness.periodSeconds * 1000,
         timeoutMs: spec.probes.liveness.timeoutSeconds * 1000,
       },

@@ -12,10 +12,11 @@ export function servedNames(spec: Pick<Spec, 'model'>): readonly string[] {
 
 /**
  * A model name that only this very job serves. Ports and job ids are reused and a rank on a lost node may answer
- * later: an endpoint is believed only when `/v1/models` lists this.
+ * later: an endpoint is believed only when `/v1/models` lists this. Nothing of the spec is in it: a job keeps its name
+ * when an edit gives the model another, and until it is replaced it must be known.
  */
-export function ownModelName(spec: Pick<Spec, 'model'>, jobId: string): string {
-  return `${servedName(spec)}--job-${jobId}`;
+export function ownModelName(jobId: string): string {
+  return `vllm-slurm--job-${jobId}`;
 }
 
 function defaultName(uri: string): string {

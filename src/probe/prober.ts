@@ -3,7 +3,7 @@ export type ProbeTarget = {
   /** Names the probe: a job's id and submit time. */
   readonly id: string;
   readonly url: string;
-  /** Listed by `/v1/models` of this very job and no other: `<served name>--job-<id>`. */
+  /** Listed by `/v1/models` of this very job and no other: `vllm-slurm--job-<id>`. */
   readonly ownModelName: string;
   readonly periodMs: number;
   readonly timeoutMs: number;

@@ -143,7 +143,7 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
   const reports = async () => (await readComments()).map(readReport);
   const job: RunningJob = {
     jobId,
-    ownModelName: `echo--job-${jobId}`,
+    ownModelName: `vllm-slurm--job-${jobId}`,
     pid: child.pid ?? 0,
     exited,
     reports,

@@ -17,7 +17,7 @@ describe('the names of a model', () => {
   it('aliases come behind the name, and the job’s own name is in neither', () => {
     const chat = spec({ uri: 'hf://org/repo', name: 'chat', aliases: ['gpt', 'best'] });
     assert.deepEqual(servedNames(chat), ['chat', 'gpt', 'best']);
-    assert.equal(ownModelName(chat, '4711'), 'chat--job-4711');
+    assert.equal(ownModelName('4711'), 'vllm-slurm--job-4711');
   });
 });
 
