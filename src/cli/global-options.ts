@@ -1,0 +1,57 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Cli, EXIT, fail } from './cli.ts';
+import type { SettingProblem } from './settings/layers.ts';
+import { type FlagSettings, type LoadedSettings, loadSettings } from './settings/load.ts';
+
+/** Flags that set a setting; the others of the settings page are reached by `--set`. */
+const FLAGS = [
+  { option: 'directory', flag: '-d, --directory <dir>', path: 'directory', text: 'directory of the deployments' },
+  { option: 'cluster', flag: '--cluster <type>', path: 'cluster.type', text: 'slurm, local or auto' },
+  { option: 'logLevel', flag: '--log-level <level>', path: 'log.level', text: 'debug, info, warn, error or silent' },
+  { option: 'logFormat', flag: '--log-format <format>', path: 'log.format', text: 'pretty, json or auto' },
+] as const;
+
+type Pair = readonly [string, string];
+type GlobalOptions = { readonly config?: string; readonly set?: readonly Pair[] } & {
+  readonly [flag in (typeof FLAGS)[number]['option']]?: string;
+};
+
+export function addGlobalOptions(program: Command): Command {
+  program.option('--config <file>', 'settings file (default: $XDG_CONFIG_HOME/vllm-slurm/operator.yaml)');
+  for (const { flag, text } of FLAGS) program.option(flag, text);
+  return program.option('--set <key=value>', 'any setting, such as limits.concurrency=4; repeatable', collectPair);
+}
+
+/** Runs `use` with the settings in force, or tells every problem of them. @returns the exit code */
+export async function withSettings(
+  cli: Cli,
+  command: Command,
+  use: (loaded: LoadedSettings) => Promise<number>,
+): Promise<number> {
+  const loaded = loadSettings(cli, flagSettings(command.optsWithGlobals<GlobalOptions>()));
+  if (loaded.ok) return use(loaded.value);
+  const lines = loaded.error.map(problemLine);
+  return fail(cli, ['wrong settings', ...lines.map((line) => `  ${line}`)].join('\n'), EXIT.usage);
+}
+
+function flagSettings(options: GlobalOptions): FlagSettings {
+  const values = new Map(options.set ?? []);
+  const spelling = new Map((options.set ?? []).map(([path]) => [path, `--set ${path}`]));
+  for (const { option, flag, path } of FLAGS) {
+    const value = options[option];
+    if (value === undefined) continue;
+    values.set(path, value);
+    spelling.set(path, flag.replace(/^-\w, /, '').replace(/ .*$/, ''));
+  }
+  return { configFile: options.config, values, spelling: (path) => spelling.get(path) ?? `--set ${path}` };
+}
+
+function problemLine({ where, key, message }: SettingProblem): string {
+  return [where, key, message].filter((part) => part !== '').join(': ');
+}
+
+function collectPair(text: string, before: readonly Pair[] = []): readonly Pair[] {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError('Must be KEY=VALUE.');
+  return [...before, [text.slice(0, at), text.slice(at + 1)]];
+}

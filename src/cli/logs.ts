@@ -1,0 +1,115 @@
+import { Command } from 'commander';
+import type { Resource } from '../api/resource.ts';
+import { type Cli, EXIT, examples, fail, pause, say, wholeNumber } from './cli.ts';
+import { namespaceOption, withDeployment } from './deployments.ts';
+import { copyFrom, type LogFile, logFiles, openLog, tailOffset } from './log-files.ts';
+
+type LogsOptions = {
+  readonly namespace: string;
+  readonly follow?: true;
+  readonly replica?: number;
+  readonly attempt?: number;
+  readonly tail?: number;
+};
+
+/** Between two looks of `--follow`, ms. */
+const FOLLOW_PERIOD_MS = 500;
+
+export function logsCommand(cli: Cli): Command {
+  const command = new Command('logs')
+    .description("print the log of a replica's newest attempt")
+    .argument('<name>')
+    .option('-f, --follow', 'go on as it grows, through later attempts too, until Ctrl-C')
+    .option('--replica <n>', 'which replica (default: one that serves, else the lowest)', wholeNumber(0))
+    .option('--attempt <n>', 'an earlier attempt', wholeNumber(1))
+    .option('--tail <lines>', 'only the last lines', wholeNumber(0))
+    .addOption(namespaceOption())
+    .action(async (name: string, options: LogsOptions, self: Command) =>
+      cli.exit(
+        await withDeployment(cli, self, { namespace: options.namespace, name }, (resource, { settings }) =>
+          logs(cli, resource, settings.logDirectory, options),
+        ),
+      ),
+    );
+  return examples(command, [
+    ['vllm-slurm logs qwen -f', 'watch the model load'],
+    ['vllm-slurm logs qwen --replica 1 --tail 50', "the end of one replica's log"],
+    ['vllm-slurm logs qwen --attempt 3', 'what an earlier attempt said'],
+  ]);
+}
+
+async function logs(cli: Cli, resource: Resource, directory: string, options: LogsOptions): Promise<number> {
+  let files: readonly LogFile[];
+  try {
+    files = await logFiles(directory, resource.key);
+  } catch (error) {
+    return fail(cli, `the log directory cannot be read: ${(error as Error).message}`);
+  }
+  const replica = options.replica ?? servingReplica(resource) ?? files.at(0)?.replica ?? 0;
+  const file = choose(files, replica, options.attempt);
+  if (!file) return fail(cli, noneWords(resource, directory, files, replica, options.attempt));
+  return print(cli, file, directory, resource, options);
+}
+
+async function print(
+  cli: Cli,
+  first: LogFile,
+  directory: string,
+  resource: Resource,
+  options: LogsOptions,
+): Promise<number> {
+  let current = first;
+  let handle = await openLog(current);
+  try {
+    let offset = options.tail === undefined ? 0 : await tailOffset(handle, options.tail);
+    const write = (piece: Uint8Array) => writeAll(cli, piece);
+    offset = await copyFrom(handle, offset, write);
+    while (options.follow) {
+      if (!(await pause(cli, FOLLOW_PERIOD_MS))) return EXIT.interrupted;
+      offset = await copyFrom(handle, offset, write);
+      const newest = choose(await logFiles(directory, resource.key), current.replica, undefined);
+      if (options.attempt !== undefined || !newest || newest.path === current.path) continue;
+      await handle.close();
+      current = newest;
+      handle = await openLog(current);
+      offset = 0;
+      say(cli, `--- attempt ${current.attempt}, job ${current.jobId} ---`);
+    }
+    return EXIT.ok;
+  } finally {
+    await handle.close();
+  }
+}
+
+function servingReplica({ status }: Resource): number | undefined {
+  return (
+    status.endpoints?.find(({ ready }) => ready)?.replica ??
+    status.jobs?.map(({ replica }) => replica).sort((a, b) => a - b)[0]
+  );
+}
+
+/** An attempt submitted twice has two logs; the later job's counts. */
+function choose(files: readonly LogFile[], replica: number, attempt: number | undefined): LogFile | undefined {
+  return files.findLast((file) => file.replica === replica && (attempt === undefined || file.attempt === attempt));
+}
+
+function noneWords(
+  { key, status }: Resource,
+  directory: string,
+  files: readonly LogFile[],
+  replica: number,
+  attempt: number | undefined,
+): string {
+  const which = `replica ${replica} of ${key.name}${attempt === undefined ? '' : `, attempt ${attempt},`}`;
+  const waiting = status.jobs?.find((job) => job.replica === replica && job.startTime === undefined);
+  if (waiting) return `${which} has no log yet: job ${waiting.jobId} is ${waiting.state}`;
+  const others = files.map((file) => `replica ${file.replica} attempt ${file.attempt}`);
+  return `${which} has no log in ${directory}${others.length > 0 ? `; there are ${others.join(', ')}` : ''}`;
+}
+
+/** Waits for a slow reader instead of keeping the log in memory. */
+async function writeAll(cli: Cli, piece: Uint8Array): Promise<void> {
+  await new Promise<void>((done) => {
+    cli.stdout.write(piece, () => done());
+  });
+}

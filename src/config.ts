@@ -1,0 +1,209 @@
+import { z } from 'zod';
+import { DEFAULT_POLICY, type Policy } from './decide/policy.ts';
+import { parsePortRange } from './launch/ports.ts';
+import type { Site } from './launch/site.ts';
+import { parseSlurmTime } from './slurm/duration.ts';
+
+/**
+ * Every setting of the operator. `config/operator.yaml` and `docs/reference/settings.md` are made from this.
+ * Which value wins, and how a wrong one is told, is in `cli/settings/`.
+ */
+
+/** A path on this machine: `~/` and a leading `$XDG_STATE_HOME` or `$XDG_CONFIG_HOME` are filled in. */
+const localPath = () => z.string().min(1).max(4096);
+const seconds = (min: number, max: number) => z.int().min(min).max(max);
+/** One word of an sbatch option. */
+const word = () =>
+  z
+    .string()
+    .max(128)
+    .regex(/^[A-Za-z0-9_.:@%+=/-]+$/, 'must be one word of letters, digits and _.:@%+=/-');
+
+export const Settings = z
+  .strictObject({
+    directory: localPath()
+      .default('$XDG_STATE_HOME/vllm-slurm/deployments')
+      .describe('Where deployments are: every `*.yaml` in it, with a status file beside each.'),
+    logDirectory: localPath()
+      .default('$XDG_STATE_HOME/vllm-slurm/logs')
+      .describe(
+        'Where jobs write their logs, one file an attempt. On a cluster it must be on a file system the compute nodes share.',
+      ),
+    portRange: z
+      .string()
+      .regex(/^\d{4,5}-\d{4,5}$/, 'must be LOW-HIGH, such as 20000-30000')
+      .default('20000-30000')
+      .transform((text, context) => {
+        const range = parsePortRange(text);
+        if (range) return range;
+        context.addIssue('must lie within 1024-65535, the low end first');
+        return z.NEVER;
+      })
+      .describe('Ports an endpoint may use on a compute node when its deployment names none, `LOW-HIGH`.'),
+    cluster: z
+      .strictObject({
+        type: z
+          .enum(['auto', 'slurm', 'local'])
+          .default('auto')
+          .describe(
+            '`slurm`: by its commands. `local`: jobs are processes of this machine. `auto`: `slurm` if sbatch is found, else `local`.',
+          ),
+        name: word()
+          .optional()
+          .meta({ examples: ['alps'] })
+          .describe('What people call the cluster. Default: the type.'),
+        commandPrefix: z
+          .array(z.string().min(1))
+          .max(32)
+          .default([])
+          .describe('Put before every SLURM command, to reach a cluster from elsewhere: `[ssh, login1]`.'),
+        binDirectory: z
+          .string()
+          .min(1)
+          .optional()
+          .meta({ examples: ['/opt/slurm/bin'] })
+          .describe('Where sbatch, squeue and the others are. Default: PATH.'),
+        timeoutSeconds: seconds(5, 600)
+          .default(30)
+          .describe(
+            'For one SLURM command; longer than MessageTimeout in slurm.conf (10), or answers are given up too early.',
+          ),
+      })
+      .prefault({})
+      .describe('Where jobs run.'),
+    local: z
+      .strictObject({
+        directory: localPath().default('$XDG_STATE_HOME/vllm-slurm/local').describe('Where its jobs are recorded.'),
+        cpus: z
+          .int()
+          .min(1)
+          .max(65_536)
+          .optional()
+          .meta({ examples: [16] })
+          .describe('CPU slots it hands out. Default: those of this machine.'),
+        gpus: z
+          .int()
+          .min(0)
+          .max(1024)
+          .default(4)
+          .describe('GPU slots it hands out; they need not exist for the stand-in engine.'),
+      })
+      .prefault({})
+      .describe('The embedded cluster, for `cluster.type: local`.'),
+    defaults: z
+      .strictObject({
+        account: word()
+          .optional()
+          .meta({ examples: ['my-project'] })
+          .describe('`--account`.'),
+        qos: word()
+          .optional()
+          .meta({ examples: ['normal'] })
+          .describe('`--qos`.'),
+        time: word()
+          .refine(
+            (text) => parseSlurmTime(text) !== undefined,
+            'must be a SLURM time: minutes, HH:MM:SS, D-HH, D-HH:MM:SS or UNLIMITED',
+          )
+          .optional()
+          .meta({ examples: ['12:00:00'] })
+          .describe('`--time`.'),
+        partitions: z.array(word()).max(16).default([]).describe("`--partition`. None: the cluster's own default."),
+      })
+      .prefault({})
+      .describe('For deployments that leave the field of `spec.slurm` out.'),
+    intervals: z
+      .strictObject({
+        tickSeconds: seconds(1, 600).default(10).describe('Between two listings of the fleet: one squeue each.'),
+        resyncSeconds: seconds(10, 86_400)
+          .default(300)
+          .describe('Every deployment is looked at again at least this often.'),
+        rescanSeconds: seconds(1, 3600)
+          .default(10)
+          .describe('The directory is read again at least this often, for network file systems lose notices.'),
+        sweepSeconds: seconds(10, 86_400)
+          .default(60)
+          .describe('Between two searches for jobs whose deployment is gone.'),
+      })
+      .prefault({})
+      .describe('How often things are looked at.'),
+    limits: z
+      .strictObject({
+        concurrency: z.int().min(1).max(256).default(8).describe('Deployments worked on at once.'),
+        slurmCalls: z
+          .int()
+          .min(1)
+          .max(64)
+          .default(4)
+          .describe('Submissions and cancels at once; the controller of the cluster is shared with others.'),
+        maxLogBytes: z
+          .int()
+          .min(1024)
+          .max(16_777_216)
+          .default(65_536)
+          .describe("Read from the end of a failed job's log."),
+      })
+      .prefault({})
+      .describe('What the operator may use.'),
+    doubtWindowSeconds: seconds(15, 3600)
+      .default(60)
+      .describe('How long a submission without an answer may still land; longer than cluster.timeoutSeconds.'),
+    vanishedGraceSeconds: seconds(0, 86_400)
+      .default(60)
+      .describe('How long a job that neither the queue nor accounting knows is waited for before it counts as lost.'),
+    queuedForeverGraceSeconds: seconds(0, 86_400)
+      .default(60)
+      .describe('How long a job may wait for a reason that never ends before its deployment is Stalled.'),
+    suspectFraction: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(0.34)
+      .describe(
+        'When more of the fleet than this vanishes between two listings, the listing is doubted and nothing is concluded from it.',
+      ),
+    log: z
+      .strictObject({
+        level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('What is told.'),
+        format: z
+          .enum(['auto', 'pretty', 'json'])
+          .default('auto')
+          .describe('`auto`: pretty on a terminal, JSON otherwise.'),
+      })
+      .prefault({})
+      .describe('What the operator says, on stderr.'),
+  })
+  .refine(({ cluster, doubtWindowSeconds }) => doubtWindowSeconds > cluster.timeoutSeconds, {
+    path: ['doubtWindowSeconds'],
+    message: 'must be longer than cluster.timeoutSeconds: a command that is still waiting may still submit',
+  });
+
+export type Settings = z.output<typeof Settings>;
+
+/** What every job is given by the place. */
+export function siteOf(settings: Settings, standInCommand: readonly string[]): Site {
+  const { account, partitions, qos, time } = settings.defaults;
+  return {
+    logDirectory: settings.logDirectory,
+    portRange: settings.portRange,
+    defaults: {
+      partitions,
+      ...(account !== undefined && { account }),
+      ...(qos !== undefined && { qos }),
+      ...(time !== undefined && { time }),
+    },
+    standInCommand,
+  };
+}
+
+/** The operator's patience, in the unit decisions are made in. */
+export function policyOf(settings: Settings): Policy {
+  return {
+    ...DEFAULT_POLICY,
+    tickMs: settings.intervals.tickSeconds * 1000,
+    doubtWindowMs: settings.doubtWindowSeconds * 1000,
+    submitTimeoutMs: settings.cluster.timeoutSeconds * 1000,
+    vanishedGraceMs: settings.vanishedGraceSeconds * 1000,
+    queuedForeverGraceMs: settings.queuedForeverGraceSeconds * 1000,
+  };
+}
