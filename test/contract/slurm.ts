@@ -185,7 +185,7 @@ export function slurmContract(name: string, make: () => Promise<SlurmBed>, optio
       const ref = await submit(freshName(), 'runs');
       await untilPhase(ref, 'running');
       assert.deepEqual(await bed.slurm.cancel({ ...ref, name: freshName() }), { ok: true, value: undefined });
-      await bed.advance?.(5000);
+      await (bed.advance ? bed.advance(5000) : delay(1000));
       assert.equal((await find(ref.id, ref.name))?.phase, 'running');
       await cancel(ref);
     });
