@@ -58,6 +58,11 @@ export const ReplicaRecord = z.object({
   replica: z.int(),
   attempt: z.int().describe('The newest attempt claimed for this replica; written before it is submitted.'),
   specHash: text(64).optional().describe('Of the spec that attempt was rendered from.'),
+  excluded: z
+    .array(text(256))
+    .max(64)
+    .optional()
+    .describe('Nodes that attempt was kept off after failures; a queued job keeps the list it was submitted with.'),
   jobId: text(32).optional().describe('The job SLURM acknowledged or showed for that attempt.'),
   submitTime: time.optional().describe('When its last submission began.'),
   doubtUntil: time.optional().describe('The submission may still land until then.'),

@@ -4,7 +4,7 @@ import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord, Status } from '../api/status.ts';
 import { specHash } from '../launch/spec-hash.ts';
 import { decideDeletion } from './deletion.ts';
-import { exclude, excludedNames } from './exclusions.ts';
+import { exclude, excludedNames, placementOf } from './exclusions.ts';
 import { endpointOf, healthOf } from './health.ts';
 import { decideHold } from './hold.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
@@ -35,7 +35,8 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const hash = specHash(spec);
   const before = resource.status.excludedNodes ?? [];
   const rule = spec.restartPolicy.excludeFailedNodes;
-  const input = { seen, view, spec, hash, excludedNodes: excludedNames(before, now, rule.max, seen.usableNodes) };
+  const placement = placementOf(spec, seen.usableNodes);
+  const input = { seen, view, spec, hash, excludedNodes: excludedNames(before, now, rule.max, placement) };
   const jobsOf = (record: ReplicaRecord) => view.jobs.filter((job) => job.identity.replica === record.replica);
 
   const records = withUnrecorded(recordsOf(resource.status), view.jobs);
@@ -48,7 +49,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
     (nodes, step) => (step.failure ? exclude(nodes, step.blamed, step.failure.reason, now, rule) : nodes),
     exclude(before, [], '', now, rule),
   );
-  const names = excludedNames(excludedNodes, now, rule.max, seen.usableNodes);
+  const names = excludedNames(excludedNodes, now, rule.max, placement);
   const blamedNow = names.join() !== input.excludedNodes.join();
   const second = blamedNow
     ? slots.wanted.map((record) => stepReplica({ ...input, excludedNodes: names }, record, jobsOf(record)))

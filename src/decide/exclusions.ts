@@ -1,6 +1,7 @@
 import type { Spec } from '../api/spec.ts';
 import type { ExcludedNode } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
+import { expandNodeList } from '../slurm/node-list.ts';
 
 /**
  * Adds blame to nodes. Excluded for a while, not for good, and only so many: a pending job keeps the list it was
@@ -25,19 +26,35 @@ export function stillExcluded(nodes: readonly ExcludedNode[], now: number): read
   return nodes.filter((node) => Date.parse(node.until) > now);
 }
 
+/** Where the jobs of a spec may run at all. */
+export type Placement = {
+  /** Names of nodes that can run jobs and that the spec does not forbid; undefined: not known. */
+  readonly usable: readonly string[] | undefined;
+  /** Nodes the spec demands. */
+  readonly required: readonly string[];
+};
+
+export function placementOf({ slurm }: Pick<Spec, 'slurm'>, usableNodes: readonly string[] | undefined): Placement {
+  const forbidden = new Set(namesOf(slurm.exclude));
+  return { usable: usableNodes?.filter((name) => !forbidden.has(name)), required: namesOf(slurm.nodelist) };
+}
+
+const namesOf = (lists: readonly string[]): readonly string[] => lists.flatMap((list) => expandNodeList(list) ?? []);
+
 /**
- * @param usable nodes of the cluster that can run jobs, undefined when unknown: at least one always stays allowed
+ * At least one usable node always stays allowed, and each the spec demands: Slurm would start the job nowhere.
  * @returns names for `--exclude`, sorted. Source: sbatch(1).
  */
 export function excludedNames(
   nodes: readonly ExcludedNode[],
   now: number,
   max: number,
-  usable: readonly string[] | undefined,
+  { usable, required }: Placement,
 ): readonly string[] {
   const wanted = stillExcluded(nodes, now)
-    .slice(0, usable ? max : Math.min(max, 1))
-    .map((node) => node.name);
+    .map((node) => node.name)
+    .filter((name) => !required.includes(name))
+    .slice(0, usable ? max : Math.min(max, 1));
   if (!usable) return wanted.sort();
   let left = usable.length;
   return wanted.filter((name) => !usable.includes(name) || --left > 0).sort();

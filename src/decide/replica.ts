@@ -68,13 +68,18 @@ function watch(input: ReplicaInput, record: ReplicaRecord, job: OwnJob, condemne
     case 'pending': {
       const why = explain(job.reason);
       const forever = why.forever && seen.now - job.submitMs >= seen.policy.queuedForeverGraceMs;
+      if (forever && record.excluded?.some((node) => !input.excludedNodes.includes(node))) return readmit(record, job);
       return {
         ...base(record),
         job,
         state: forever ? 'blocked' : 'queued',
         reason: forever ? 'QueuedForever' : 'Queued',
         message: `job ${job.id} is queued (${why.reason || 'no reason yet'}): ${why.text}`,
-        waitMs: why.forever && !forever ? job.submitMs + seen.policy.queuedForeverGraceMs - seen.now : undefined,
+        waitMs: forever
+          ? untilReadmissionMs(input, record)
+          : why.forever
+            ? job.submitMs + seen.policy.queuedForeverGraceMs - seen.now
+            : undefined,
       };
     }
     case 'running': {
@@ -103,6 +108,26 @@ function watch(input: ReplicaInput, record: ReplicaRecord, job: OwnJob, condemne
     default:
       return assertNever(job);
   }
+}
+
+/** It waits for nodes that it may not have for a reason that no longer holds: another attempt may have them. */
+function readmit(record: ReplicaRecord, job: OwnJob): Step {
+  return {
+    ...base(givenUp(record)),
+    job,
+    cancels: [{ job, why: 'nodes it was kept off may be used again' }],
+    state: 'stopping',
+    reason: 'Replacing',
+    message: `job ${job.id} waits without nodes that may be used again, and is replaced`,
+  };
+}
+
+/** ms until the first node it was kept off may be used again; undefined when there is none. */
+function untilReadmissionMs({ seen }: ReplicaInput, record: ReplicaRecord): number | undefined {
+  const untils = (seen.resource.status.excludedNodes ?? [])
+    .filter((node) => record.excluded?.includes(node.name))
+    .map((node) => Date.parse(node.until));
+  return untils.length > 0 ? Math.max(Math.min(...untils) - seen.now, 0) + 1_000 : undefined;
 }
 
 function watchRunning(
@@ -351,6 +376,7 @@ function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: Repli
     replica: record.replica,
     attempt,
     specHash: hash,
+    ...(excludedNodes.length > 0 && { excluded: [...excludedNodes] }),
     submitTime: rfc3339Ms(now),
     doubtUntil: rfc3339Ms(now + policy.submitWithinMs + policy.submitTimeoutMs + policy.doubtWindowMs),
     settledAttempt: record.settledAttempt,
