@@ -60,6 +60,12 @@ export function windowMsOf({ probes: { liveness } }: Pick<Spec, 'probes'>): numb
   return liveness.periodSeconds * liveness.failureThreshold * 1000;
 }
 
+/** @returns ms since the job became ready by its own word; Infinity where it does not say when */
+function readyForMs({ startMs, report }: OwnJob & { readonly phase: 'running' }, now: number): number {
+  if (report.phase !== 'ready' || report.afterSeconds === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(0, now - startMs - report.afterSeconds * 1000);
+}
+
 /**
  * @param servedBefore the job answered at some time: by the status on record or by its own word
  */
@@ -73,8 +79,12 @@ export function healthOf(
   const { periodSeconds, failureThreshold } = spec.probes.liveness;
   const lastError = probe?.lastError ?? 'it has not been asked yet';
   if (answers(probe, spec, seen.now)) return { kind: 'ready' };
+  const readyMs = readyForMs(job, seen.now);
   if (servedBefore || probe?.lastOkMs !== undefined) {
-    const silentMs = silenceMs(probe, seen.now) ?? (probe?.failures ?? 0) * periodSeconds * 1000;
+    // Of a job that never answered, the probes that failed while it loaded say nothing.
+    const unheardMs = Math.min((probe?.failures ?? 0) * periodSeconds * 1000, readyMs);
+    const silentMs = silenceMs(probe, seen.now) ?? unheardMs;
+    if (probe?.lastOkMs === undefined && readyMs < windowMsOf(spec)) return { kind: 'starting' };
     const givenUp =
       (probe?.failures ?? 0) >= failureThreshold &&
       silentMs >= Math.max(windowMsOf(spec), seen.policy.unresponsiveGraceMs);
