@@ -1,0 +1,110 @@
+import type { Clock } from '../../src/clock.ts';
+import type { Deps } from '../../src/controller/deps.ts';
+import type { EventSink } from '../../src/controller/events.ts';
+import { createController } from '../../src/controller/run.ts';
+import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
+import type { Prober } from '../../src/probe/prober.ts';
+import type { Random } from '../../src/slurm/simulated/random.ts';
+import type { Slurm } from '../../src/slurm/slurm.ts';
+import type { Store } from '../../src/store/store.ts';
+import { createPlug, type Moment } from './plug.ts';
+
+/** What one operator process stands on. */
+export type Ground = {
+  readonly clock: Clock;
+  readonly slurm: Slurm;
+  readonly store: Store;
+  readonly events: EventSink;
+  readonly prober: (clock: Clock) => Prober;
+  readonly random: Random;
+  readonly settings: Settings;
+};
+/** What a scenario may set otherwise than the operator's defaults. */
+export type Settings = Partial<Pick<Deps, 'policy' | 'tail' | 'limits' | 'intervals'>> & {
+  /** Between the controller and its ports: how planted bugs get in. */
+  readonly tamper?: (deps: Deps) => Deps;
+};
+
+export type Operator = {
+  /** As `kill -9`: from this instant it has no effect and hears nothing. */
+  kill(): void;
+  /** Kills it at its `point`-th call from now. */
+  killAt(point: number, when: Moment): void;
+  alive(): boolean;
+  idle(): boolean;
+  /** As SIGTERM. */
+  stop(): Promise<void>;
+  /** Names of its calls to SLURM, store and event sink. */
+  calls(): readonly string[];
+  /** Timers it has set and not withdrawn. */
+  timers(): number;
+};
+
+export const SITE: Deps['site'] = {
+  logDirectory: '/var/log/vllm-slurm',
+  portRange: { low: 20_000, high: 30_000 },
+  defaults: { partitions: [] },
+  standInCommand: ['node', 'stand-in.js'],
+};
+const BODY = 'exec "$@"';
+const SILENT: Deps['log'] = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** The real controller as a process that can be killed at any of its calls. */
+export function startOperator(ground: Ground, onError: (fields: object) => void): Operator {
+  const { settings } = ground;
+  const timers = new Set<() => void>();
+  const plug = createPlug(() => {
+    for (const withdraw of timers) withdraw();
+    timers.clear();
+  });
+  const clock: Clock = {
+    now: ground.clock.now,
+    after(delayMs, run) {
+      if (plug.pulled()) return () => {};
+      const withdraw = ground.clock.after(delayMs, () => {
+        timers.delete(withdraw);
+        run();
+      });
+      timers.add(withdraw);
+      return () => {
+        timers.delete(withdraw);
+        withdraw();
+      };
+    },
+  };
+  const deps: Deps = {
+    clock,
+    slurm: throughPlug(ground.slurm, ['listJobs', 'describe', 'history', 'submit', 'cancel', 'nodes']),
+    store: throughPlug(ground.store, ['list', 'get', 'writeStatus', 'addFinalizer', 'releaseFinalizer']),
+    events: throughPlug(ground.events, ['record']),
+    prober: ground.prober(clock),
+    log: { ...SILENT, error: onError },
+    policy: settings.policy ?? DEFAULT_POLICY,
+    site: SITE,
+    body: BODY,
+    tail: settings.tail ?? (async () => undefined),
+    entropy: () => Math.floor(ground.random() * 36 ** 8).toString(36),
+    limits: settings.limits ?? { turns: 8, slurmCalls: 4, suspectFraction: 0.34 },
+    intervals: settings.intervals ?? { resyncMs: 300_000, sweepMs: 60_000 },
+  };
+  const controller = createController(settings.tamper?.(deps) ?? deps);
+  void controller.start();
+
+  function throughPlug<T extends object>(port: T, calls: readonly (keyof T & string)[]): T {
+    const wrapped = calls.map((name) => {
+      const call = port[name] as (...args: unknown[]) => Promise<unknown>;
+      return [name, (...args: unknown[]) => plug.through(name, () => call(...args))] as const;
+    });
+    return { ...port, ...Object.fromEntries(wrapped) };
+  }
+
+  return {
+    kill: plug.pull,
+    killAt: plug.pullAt,
+    alive: () => !plug.pulled(),
+    idle: controller.idle,
+    stop: controller.stop,
+    calls: plug.calls,
+    timers: () => timers.size,
+  };
+}

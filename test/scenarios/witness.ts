@@ -1,0 +1,273 @@
+import type { Key } from '../../src/api/key.ts';
+import type { Resource } from '../../src/api/resource.ts';
+import type { Clock } from '../../src/clock.ts';
+import { readDirectives } from '../../src/slurm/directives.ts';
+import { type Identity, readIdentity, readReport } from '../../src/slurm/identity.ts';
+import type { SimulatedSlurm } from '../../src/slurm/simulated/simulated.ts';
+import { nodesOf, type SimJob } from '../../src/slurm/simulated/world.ts';
+import type { Slurm } from '../../src/slurm/slurm.ts';
+import type { MemoryStore } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { SafetyPromise, Watch } from './safety.ts';
+import { hashOf, identityOf, type OurJob, type Traced, type Truth } from './truth.ts';
+
+/** Stands between the operator and the world, sees every call as it takes effect, and holds it against the promises. */
+export type Witness = {
+  readonly slurm: Slurm;
+  readonly store: Store;
+  readonly truth: Truth;
+  /** First promise broken, in words; stays. */
+  broken(): Breach | undefined;
+  /** Something may have happened by itself. */
+  look(): Promise<void>;
+  /** A person has changed the resource: what failed before no longer counts. */
+  changed(key: Key): void;
+  answered(job: SimJob): void;
+  /** A turn threw: a bug, whatever it was about. */
+  threw(fields: object): void;
+  /** Something keeps the operator from noticing what goes on, from now until `untilMs`. */
+  disturbed(untilMs?: number): void;
+  disconnected(untilMs: number): void;
+  /** slurmctld came back with an older state: `crash` does it. */
+  duringCrash(crash: () => void): void;
+};
+export type Breach = { readonly promise: string; readonly what: string };
+
+export function createWitness(of: {
+  readonly clock: Clock;
+  readonly cluster: SimulatedSlurm;
+  readonly store: MemoryStore;
+  readonly promises: readonly SafetyPromise[];
+  readonly doubtWindowMs: number;
+  readonly note: (line: () => string) => void;
+}): Witness {
+  const { clock, cluster, store, promises, note } = of;
+  const { inspect } = cluster;
+  const traces = new Map<number, Traced>();
+  const serials = new Map<string, number>();
+  const calledMs = new Map<string, number>();
+  const submittedMs = new Map<string, number>();
+  const written = new Map<string, Resource>();
+  const gone = new Map<string, boolean>();
+  const spent = new Map<string, Map<number, number>>();
+  let resources: readonly Resource[] = [];
+  let living: readonly OurJob[] = [];
+  let listedMs = 0;
+  let staleView = false;
+  let quietFromMs = 0;
+  let connectedFromMs = 0;
+  let breach: Breach | undefined;
+
+  const truth: Truth = {
+    inspect,
+    doubtWindowMs: of.doubtWindowMs,
+    now: clock.now,
+    live: () => living,
+    job(uid, id) {
+      const serial = serials.get(`${uid}/${id}`);
+      return serial === undefined ? undefined : traces.get(serial);
+    },
+    trace: (job) => traceOf(job, identityOf(job)),
+    submittedMs: (name) => submittedMs.get(name),
+    resources: () => resources,
+    resource: (uid) => resources.find((one) => one.uid === uid),
+    written: (uid) => written.get(uid),
+    gone: () => gone,
+    listedMs: () => listedMs,
+    staleView: () => staleView,
+    connectedSinceMs: () => connectedFromMs,
+    undisturbedSinceMs: () => quietFromMs,
+    spent: (uid, replica) => [...(spent.get(`${uid}/${replica}`)?.values() ?? [])],
+  };
+
+  function hold(look: (watch: Watch) => string | undefined): void {
+    for (const promise of promises) {
+      if (breach) return;
+      const what = look(promise);
+      if (what !== undefined) report({ promise: promise.name, what: `${what} (${promise.says})` });
+    }
+  }
+
+  function report(found: Breach): void {
+    breach ??= found;
+    note(() => `BROKEN ${found.promise}: ${found.what}`);
+  }
+
+  function traceOf(job: SimJob, identity: Identity | undefined): Traced {
+    const known = traces.get(job.serial);
+    if (known) return known;
+    const called = identity && calledMs.get(identity.nonce);
+    const trace: Traced = {
+      serial: job.serial,
+      beyondReach: called !== undefined && job.submitMs - called > of.doubtWindowMs,
+      answeredMs: undefined,
+      servingSinceMs: undefined,
+      endedMs: undefined,
+    };
+    traces.set(job.serial, trace);
+    if (identity) serials.set(`${identity.uid}/${job.id}`, job.serial);
+    return trace;
+  }
+
+  function see(): void {
+    const live = inspect.live();
+    const serving = new Set(inspect.serving());
+    const before = living;
+    living = live.flatMap((job) => {
+      const identity = identityOf(job);
+      return identity && identity.owner === store.id ? [{ job, identity }] : [];
+    });
+    for (const { job, identity } of living) {
+      const trace = traceOf(job, identity);
+      if (!serving.has(job) || !isFindable(job)) trace.servingSinceMs = undefined;
+      else trace.servingSinceMs ??= clock.now();
+    }
+    if (before.length === 0) return;
+    const alive = new Set(living.map(({ job }) => job.serial));
+    for (const { job } of before) {
+      const trace = traces.get(job.serial);
+      if (alive.has(job.serial) || !trace) continue;
+      trace.servingSinceMs = undefined;
+      trace.endedMs = clock.now();
+    }
+  }
+
+  async function readStore(): Promise<void> {
+    const listed = await store.list();
+    if (!listed.ok) throw new Error('the store itself never fails here');
+    for (const known of resources) {
+      if (listed.value.some((one) => one.uid === known.uid)) continue;
+      gone.set(known.uid, Object.values(known.annotations).includes('true'));
+    }
+    resources = listed.value;
+  }
+
+  async function look(): Promise<void> {
+    await readStore();
+    see();
+    hold((watch) => watch.step?.(truth));
+  }
+
+  function count(listing: Awaited<ReturnType<Slurm['listJobs']>>): void {
+    if (!listing.ok) return;
+    staleView = inspect.calls().at(-1)?.fault === 'stale';
+    if (staleView) return;
+    listedMs = clock.now();
+    for (const job of listing.value.jobs) {
+      const identity = readIdentity(job);
+      if (!identity || job.phase !== 'ended' || job.state !== 'FAILED') continue;
+      const spec = resources.find((one) => one.uid === identity.uid)?.spec;
+      const slot = `${identity.uid}/${identity.replica}`;
+      if (!spec || hashOf(spec) !== identity.specHash || !isEngineFault(readReport(job.comment).code)) continue;
+      const attempts = spent.get(slot) ?? new Map<number, number>();
+      spent.set(slot, attempts.set(identity.attempt, attempts.get(identity.attempt) ?? clock.now()));
+    }
+  }
+
+  const slurm: Slurm = {
+    ...cluster.slurm,
+    async listJobs() {
+      const listing = await cluster.slurm.listJobs();
+      await readStore();
+      count(listing);
+      return listing;
+    },
+    async submit(submission) {
+      await readStore();
+      see();
+      const read = readDirectives(submission.script);
+      const comment = read.ok ? read.value.comment : '';
+      const identity = readIdentity({ name: submission.name, comment });
+      if (identity) hold((watch) => watch.submit?.(truth, identity, read.ok ? read.value.request.exclude : []));
+      if (identity) calledMs.set(identity.nonce, clock.now());
+      submittedMs.set(submission.name, clock.now());
+      const result = await cluster.slurm.submit(submission);
+      note(() => `submit ${submission.name}: ${result.ok ? `job ${result.value}` : result.error.kind}`);
+      return result;
+    },
+    async cancel(ref) {
+      await readStore();
+      see();
+      const hit = inspect.live().find((job) => job.id === ref.id && job.name === ref.name);
+      if (hit) hold((watch) => watch.cancel?.(truth, hit));
+      const result = await cluster.slurm.cancel(ref);
+      note(() => `cancel ${ref.id} ${ref.name}${hit ? '' : ' (gone)'}: ${result.ok ? 'ok' : result.error.kind}`);
+      return result;
+    },
+  };
+
+  function writing<A extends unknown[], R>(call: (seen: Resource, ...rest: A) => Promise<R>) {
+    return async (seen: Resource, ...rest: A): Promise<R> => {
+      await readStore();
+      const before = truth.resource(seen.uid);
+      const result = await call(seen, ...rest);
+      await readStore();
+      see();
+      const after = truth.resource(seen.uid);
+      if (before && after && before !== after) {
+        written.set(after.uid, after);
+        noteWrite(before, after);
+        hold((watch) => watch.write?.(truth, before, after));
+      }
+      return result;
+    };
+  }
+
+  function noteWrite(before: Resource, after: Resource): void {
+    for (const condition of after.status.conditions ?? []) {
+      const known = before.status.conditions?.find((one) => one.type === condition.type);
+      if (condition.type !== 'Ready' || (known?.status === condition.status && known.reason === condition.reason))
+        continue;
+      note(() => `${after.key.name} Ready=${condition.status} ${condition.reason}: ${condition.message}`);
+    }
+  }
+
+  return {
+    slurm,
+    store: {
+      ...store,
+      writeStatus: writing(store.writeStatus),
+      addFinalizer: writing(store.addFinalizer),
+      releaseFinalizer: writing(store.releaseFinalizer),
+    },
+    truth,
+    broken: () => breach,
+    look,
+    changed(key) {
+      for (const resource of resources)
+        if (resource.key.name === key.name)
+          for (const slot of [...spent.keys()]) if (slot.startsWith(`${resource.uid}/`)) spent.delete(slot);
+    },
+    answered(job) {
+      traceOf(job, identityOf(job)).answeredMs = clock.now();
+    },
+    threw: (fields) => report({ promise: 'no turn throws', what: JSON.stringify(fields) }),
+    disturbed(untilMs = clock.now()) {
+      quietFromMs = Math.max(quietFromMs, untilMs);
+    },
+    disconnected(untilMs) {
+      connectedFromMs = Math.max(connectedFromMs, untilMs);
+    },
+    duringCrash(crash) {
+      const over = new Set(
+        inspect
+          .jobs()
+          .filter((job) => job.phase === 'ended')
+          .map((job) => job.serial),
+      );
+      crash();
+      for (const job of inspect.live()) if (over.has(job.serial)) traceOf(job, identityOf(job)).beyondReach = true;
+    },
+  };
+}
+
+/** What it says of itself leads to it. */
+function isFindable(job: SimJob): boolean {
+  const { node, port } = readReport(job.comment);
+  return node !== undefined && nodesOf(job)[0] === node && port === job.behaviour.port;
+}
+
+/** The exit codes of `serve.sh` that say so. */
+function isEngineFault(code: number | undefined): boolean {
+  return code !== undefined && [65, 68, 69, 70].includes(code);
+}
