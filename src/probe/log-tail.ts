@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
 import { redact } from './redact.ts';
 
@@ -11,16 +11,24 @@ import { redact } from './redact.ts';
 export async function readLogTail(path: string, maxBytes: number): Promise<string | undefined> {
   try {
     // Not blocking: to open a FIFO that stands where a log should would wait for a writer.
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = await file.stat();
-    if (!stats.isFile()) return undefined;
-    const start = Math.max(0, stats.size - maxBytes);
-    const bytes = Buffer.alloc(stats.size - start);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, start);
-    return redact(printable(wholeLines(bytes.subarray(0, bytesRead), start > 0)));
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return await readEnd(file, maxBytes);
+    } finally {
+      await file.close();
+    }
   } catch {
     return undefined;
   }
+}
+
+async function readEnd(file: FileHandle, maxBytes: number): Promise<string | undefined> {
+  const stats = await file.stat();
+  if (!stats.isFile()) return undefined;
+  const start = Math.max(0, stats.size - maxBytes);
+  const bytes = Buffer.alloc(stats.size - start);
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, start);
+  return redact(printable(wholeLines(bytes.subarray(0, bytesRead), start > 0)));
 }
 
 function wholeLines(bytes: Buffer, isCut: boolean): string {

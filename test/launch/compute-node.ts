@@ -56,6 +56,8 @@ export type JobOptions = {
   readonly ports?: number;
   /** The first of them; else one nobody listens on at present. */
   readonly firstPort?: number;
+  /** What the job inherits, beside PATH, HOME and what Slurm sets. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Reports fail until `makeSlurmHear`. */
   readonly slurmIsDeaf?: boolean;
   /** Put in front of PATH besides the fake scontrol: name of a command to its shell text. */
@@ -129,7 +131,13 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
   const output = await open(log, 'a');
   const child = spawn('/bin/bash', [script], {
     cwd: directory,
-    env: { PATH: `${bin}:${process.env.PATH}`, HOME: directory, SLURM_JOB_ID: jobId, SLURMD_NODENAME: 'node001' },
+    env: {
+      ...options.environment,
+      PATH: `${bin}:${process.env.PATH}`,
+      HOME: directory,
+      SLURM_JOB_ID: jobId,
+      SLURMD_NODENAME: 'node001',
+    },
     stdio: ['ignore', output.fd, output.fd],
     detached: true,
   });

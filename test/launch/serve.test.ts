@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { createComputeNode, eventually, quietPorts } from './compute-node.ts';
+import { createComputeNode, eventually, quietPorts, type RunningJob } from './compute-node.ts';
 
 /** The whole script, run by bash with the stand-in engine: what the job does and what it says of itself. */
 describe('a job on its node', { concurrency: 6 }, async () => {
@@ -143,6 +146,64 @@ describe('a job on its node', { concurrency: 6 }, async () => {
     });
   }
 
+  it('gives the engine its environment, whatever its variables are called, and nobody else', async () => {
+    const env = { PORT: '1', ADDRESS: 'nowhere', OWN_NAME: 'x', SECONDS: '9999', PATH: '/nonexistent:/usr/bin:/bin' };
+    const job = await node.start({ spec: { engine: { type: 'stand-in', env } } });
+    const { port } = await job.reached('ready');
+    const environments = await Promise.all(
+      (await job.processes()).map((pid) => readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')),
+    );
+    assert.deepEqual(
+      environments.filter((text) => text.split('\0').includes('ADDRESS=nowhere')).length,
+      1,
+      `only the engine at ${port} has them`,
+    );
+    job.signal('SIGTERM');
+    await job.exited;
+  });
+
+  it('has no secret that submitting it may have needed, and works where it can do no harm', async () => {
+    const job = await node.start({ environment: { SLURM_JWT: 'swordfish' } });
+    await job.reached('ready');
+    const [engine = 0] = await enginesOf(job);
+    assert.equal(await readlink(`/proc/${engine}/cwd`), '/');
+    assert.doesNotMatch(await readFile(`/proc/${engine}/environ`, 'utf8'), /swordfish/);
+    job.signal('SIGTERM');
+    await job.exited;
+  });
+
+  it('loads modules and uses its virtual environment before the engine starts', async (test) => {
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'vllm-slurm-modules-'));
+    test.after(() => rm(directory, { recursive: true }));
+    await mkdir(path.join(directory, 'init'));
+    await writeFile(path.join(directory, 'init/bash'), 'module() { export LOADED="$LOADED<$*>"; }\n');
+    await mkdir(path.join(directory, 'venv/bin'), { recursive: true });
+    await symlink('/bin/false', path.join(directory, 'venv/bin/python'));
+    const job = await node.start({
+      variables: { VSO_MODULES: ['cuda/12.8', 'gcc'], VSO_VENV: path.join(directory, 'venv') },
+      environment: { MODULESHOME: directory },
+    });
+    await job.reached('ready');
+    const [engine = 0] = await enginesOf(job);
+    const environment = (await readFile(`/proc/${engine}/environ`, 'utf8')).split('\0');
+    assert.ok(environment.includes('LOADED=<load cuda/12.8><load gcc>'));
+    assert.ok(environment.some((one) => one.startsWith(`PATH=${directory}/venv/bin:`)));
+    job.signal('SIGTERM');
+    await job.exited;
+  });
+
+  it('says 64 where its modules or its virtual environment are missing', async () => {
+    const job = await node.start({ variables: { VSO_VENV: '/nonexistent/venv' } });
+    assert.equal(await job.exited, 64);
+    assert.equal((await job.reports()).at(-1)?.why, 'venv-missing');
+    const moduleless = await node.start({
+      variables: { VSO_MODULES: ['no-such-module/1.0'] },
+      environment: { MODULESHOME: '/nonexistent' },
+    });
+    assert.equal(await moduleless.exited, 64);
+    assert.match((await moduleless.reports()).at(-1)?.why ?? '', /^(no-module-command|module-load-failed)$/);
+  });
+
   it('takes the next port when its first is somebody else’s', async () => {
     const firstPort = await quietPorts(3);
     const neighbour = await listen(firstPort);
@@ -191,6 +252,17 @@ describe('a job on its node', { concurrency: 6 }, async () => {
     await nothingLeft(job);
   });
 });
+
+/** Processes that lead a session of their own and run the stand-in. */
+async function enginesOf(job: RunningJob): Promise<readonly number[]> {
+  const found = await Promise.all(
+    (await job.processes()).map(async (pid) => {
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return command.includes('stand-in.ts') && !command.startsWith('bash') ? [pid] : [];
+    }),
+  );
+  return found.flat();
+}
 
 function listen(port: number): Promise<net.Server> {
   return new Promise((resolve, reject) => {
