@@ -80,12 +80,22 @@ function shown(cli: Cli, wanted: readonly Resource[], shape: Shape, one: boolean
       return wanted.map(({ key }) => kindAndName(key.name)).join('\n');
     case 'table':
     case 'wide': {
-      const rows = wanted.map((resource) => rowOf(cli, resource, shape, everywhere));
-      return alignedLines([headOf(shape, everywhere), ...rows]).join('\n');
+      return deploymentTable(cli, wanted, shape, everywhere);
     }
     default:
       return assertNever(shape);
   }
+}
+
+/** What `kubectl get` would print. */
+export function deploymentTable(
+  cli: Cli,
+  resources: readonly Resource[],
+  shape: Shape = 'table',
+  everywhere = false,
+): string {
+  const rows = resources.map((resource) => rowOf(cli, resource, shape, everywhere));
+  return alignedLines([headOf(shape, everywhere), ...rows]).join('\n');
 }
 
 /** Prints a row again whenever it differs from the one printed before; a deployment that went is told on stderr. */

@@ -21,3 +21,8 @@ export function serveScript(): string {
 export function standInCommand(): readonly string[] {
   return [process.execPath, fileURLToPath(new URL(`../standin/stand-in${EXTENSION}`, import.meta.url))];
 }
+
+/** Directory of the deployments `trial` begins with. */
+export function trialSamples(): string {
+  return path.join(ROOT, 'config', 'samples', 'trial');
+}

@@ -11,6 +11,7 @@ import { queryCommand } from './query.ts';
 import { renderCommand } from './render.ts';
 import { runCommand } from './run.ts';
 import { scaleCommand } from './scale.ts';
+import { trialCommand } from './trial.ts';
 import { versionCommand } from './version.ts';
 import { waitCommand } from './wait.ts';
 
@@ -26,6 +27,7 @@ const COMMANDS = [
   deleteCommand,
   planCommand,
   renderCommand,
+  trialCommand,
   versionCommand,
 ] as const;
 

@@ -14,6 +14,7 @@ import { inheritable } from './environment.ts';
 import { createJobFiles, writeWhole } from './job-files.ts';
 import { createJobLife } from './life.ts';
 import { lockDirectory } from './lock.ts';
+import { killCarriers } from './process.ts';
 import { ending, isEnded, isStarted, type JobRecord, listed, PARTITION, type PendingRecord } from './record.ts';
 
 export type LocalOptions = {
@@ -44,6 +45,8 @@ export type LocalOptions = {
 export type LocalCluster = Slurm & {
   /** Ends every job of this directory and waits until no process of them is left. */
   cancelAll(): Promise<void>;
+  /** Kills a running job's processes behind its back, as a fault would. @returns how many there were */
+  kill(jobId: string): number;
 };
 
 const ADDRESS = '127.0.0.1';
@@ -192,6 +195,11 @@ function openCluster(options: LocalOptions, unlock: () => void): LocalCluster {
     }
   }
 
+  function kill(jobId: string): number {
+    const record = life.all().find((one) => one.id === jobId);
+    return record && isStarted(record) ? killCarriers(record.token) : 0;
+  }
+
   let ticks = 0;
   let stopTicking = (): void => {};
   function tick(): void {
@@ -209,7 +217,7 @@ function openCluster(options: LocalOptions, unlock: () => void): LocalCluster {
   }
 
   tick();
-  return { cluster, listJobs, describe, history, submit, cancel, nodes, close, cancelAll };
+  return { cluster, listJobs, describe, history, submit, cancel, nodes, close, cancelAll, kill };
 }
 
 /** The keeper and the commands a job calls, as copies that stay when this package moves or is upgraded. */

@@ -18,12 +18,15 @@ export function signalProcess(id: ProcessId, signal: NodeJS.Signals): boolean {
   return isAlive(id) && send(id.pid, signal);
 }
 
-/** Kills every process that carries this variable, `NAME=value`, in its environment; for jobs whose keeper is dead. */
-export function killCarriers(token: string): void {
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    if (Number.isInteger(pid) && readProc(pid, 'environ')?.split('\0').includes(token)) send(pid, 'SIGKILL');
-  }
+/**
+ * Kills every process that carries this variable, `NAME=value`, in its environment.
+ * @returns how many there were
+ */
+export function killCarriers(token: string): number {
+  const pids = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && readProc(pid, 'environ')?.split('\0').includes(token));
+  return pids.filter((pid) => send(pid, 'SIGKILL')).length;
 }
 
 /** Source: proc(5) `/proc/PID/stat`; the command may hold blanks and brackets, the fields after its last one not. */
