@@ -1,40 +1,76 @@
-import { createLog } from '../telemetry/log.ts';
-import { type Cli, EXIT, fail, wantsColour } from './cli.ts';
-import { chooseCluster } from './cluster.ts';
-import { openSlurm } from './compose.ts';
-import { startOperator } from './operator.ts';
-import { packageVersion } from './package.ts';
-import type { LoadedSettings } from './settings/load.ts';
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { policyOf, type Settings, siteOf } from '../config.ts';
+import type { Deps } from '../controller/deps.ts';
+import { createController } from '../controller/run.ts';
+import { createHttpProber } from '../probe/http.ts';
+import { readLogTail } from '../probe/log-tail.ts';
+import { err, ok, type Result } from '../result.ts';
+import type { Slurm } from '../slurm/slurm.ts';
+import { createDirectoryStore } from '../store/directory/store.ts';
+import type { Store } from '../store/store.ts';
+import { createEventFiles } from '../telemetry/event-files.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Cli } from './cli.ts';
+import { serveScript, standInCommand } from './package.ts';
 
-/** Puts the adapters together and works until Ctrl-C. @returns the exit code */
-export async function runOperator(cli: Cli, { settings, files, secrets }: LoadedSettings): Promise<number> {
-  const log = createLog({
-    ...settings.log,
-    stream: cli.stderr,
-    isTerminal: cli.stderr.isTTY === true,
-    colour: wantsColour(cli, cli.stderr),
-    secrets,
-  });
-  const { type, why } = chooseCluster(settings, cli);
-  log.info(
-    { version: packageVersion(), directory: settings.directory, logs: settings.logDirectory, settings: files },
-    `working on ${settings.directory}, cluster ${settings.cluster.name ?? type} (${type}: ${why})`,
-  );
-  const slurm = await openSlurm(cli, settings);
-  if (!slurm.ok) return fail(cli, slurm.error);
-  const operator = await startOperator(cli, settings, log, slurm.value);
-  if (!operator.ok) {
-    await slurm.value.close();
-    return fail(cli, operator.error);
+/** An operator at work on a directory. */
+export type Operator = {
+  readonly store: Store;
+  /** Turns under way are finished; jobs live on. The cluster stays open: it is its opener's. */
+  stop(): Promise<void>;
+};
+
+/** @returns an error in words when the directory cannot be worked on */
+export async function startOperator(
+  cli: Pick<Cli, 'clock'>,
+  settings: Settings,
+  log: Log,
+  slurm: Slurm,
+): Promise<Result<Operator, string>> {
+  try {
+    await mkdir(settings.logDirectory, { recursive: true });
+  } catch (error) {
+    return err(`the log directory cannot be made: ${(error as Error).message}`);
   }
-  await interrupted(cli.interrupted);
-  log.info('stopping; jobs live on');
-  await operator.value.stop();
-  await slurm.value.close();
-  return EXIT.ok;
+  const opened = await createDirectoryStore({
+    directory: settings.directory,
+    clock: cli.clock,
+    log: (message) => log.warn(message),
+    rescanMs: settings.intervals.rescanSeconds * 1000,
+  });
+  if (!opened.ok) return err(opened.error.message);
+  const store = opened.value;
+  const prober = createHttpProber({ clock: cli.clock });
+  const controller = createController(depsOf(cli, settings, log, { slurm, store, prober }));
+  await controller.start();
+  return ok({
+    store,
+    async stop() {
+      await controller.stop();
+      await Promise.all([prober.close(), store.close()]);
+    },
+  });
 }
 
-export function interrupted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+function depsOf(
+  cli: Pick<Cli, 'clock'>,
+  settings: Settings,
+  log: Log,
+  ports: Pick<Deps, 'slurm' | 'store' | 'prober'>,
+): Deps {
+  const { limits, intervals } = settings;
+  return {
+    ...ports,
+    events: createEventFiles(settings.directory, (message) => log.warn(message)),
+    clock: cli.clock,
+    log,
+    policy: policyOf(settings),
+    site: siteOf(settings, standInCommand()),
+    body: serveScript(),
+    tail: (file) => readLogTail(file, limits.maxLogBytes),
+    entropy: () => BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36),
+    limits: { turns: limits.concurrency, slurmCalls: limits.slurmCalls, suspectFraction: settings.suspectFraction },
+    intervals: { resyncMs: intervals.resyncSeconds * 1000, sweepMs: intervals.sweepSeconds * 1000 },
+  };
 }

@@ -11,6 +11,7 @@ import { readIdentity, readReport } from '../slurm/identity.ts';
 import { admit, revise } from '../store/revise.ts';
 import { type Cli, EXIT, examples, print, say } from './cli.ts';
 import { chooseCluster } from './cluster.ts';
+import { openSlurm } from './compose.ts';
 import { readResources } from './deployments.ts';
 import { withSettings } from './global-options.ts';
 import { type GoodClaim, withManifests } from './manifest-file.ts';
@@ -47,7 +48,6 @@ async function plan(cli: Cli, settings: Settings, claims: readonly GoodClaim[]):
 async function knownJobs(cli: Cli, settings: Settings): Promise<Result<readonly OwnJob[], string>> {
   if (chooseCluster(settings, cli).type === 'local')
     return err('the jobs of a local cluster are known to its operator only');
-  const { openSlurm } = await import('./compose.ts');
   const slurm = await openSlurm(cli, settings);
   if (!slurm.ok) return slurm;
   const listing = await slurm.value.listJobs();
