@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs on the compute node: one engine under one supervisor. Bash (4.4 or later), coreutils and util-linux are all it
-# needs there, and Slurm's own scontrol.
+# Runs on the compute node: one engine under one supervisor. Bash (4.4 or later), coreutils, grep, awk and setsid are all
+# it needs there, and Slurm's own scontrol.
 #
 # The operator writes the #SBATCH lines and these assignments in front of this text and pipes the whole to sbatch:
 #   VSO_MARKER                 whose job it is; every report begins with it
@@ -46,9 +46,9 @@ CONFIG_SIGNS=(
 PORT_SIGNS=('Address already in use' 'EADDRINUSE')
 
 main() {
-  trap 'DRAIN_ASKED=1' USR1
-  trap 'cancelled' TERM
-  DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY='' UNHEARD='' RETRY_AT=0
+  trap 'DRAIN_ASKED=1' USR1 # nothing more in a trap: bash loses its way when a trap waits inside of what it waits for
+  trap 'CANCELLED=1' TERM
+  DRAIN_ASKED='' CANCELLED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY='' UNHEARD='' RETRY_AT=0
   OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
   cd / || exit 65   # Python looks for modules in the working directory: it shall be nobody's
@@ -117,7 +117,7 @@ wait_for_end_of_either() {
   until has_ended "$ENGINE" || has_ended "$WATCH"; do
     [ -z "$DRAIN_ASKED" ] || drain
     if [ -n "$UNHEARD" ] && [ "$SECONDS" -ge "$RETRY_AT" ]; then tell "$UNHEARD"; fi
-    pause 0.5
+    nap
   done
 }
 
@@ -147,6 +147,7 @@ finish() { # CODE WHY
 
 cancelled() {
   trap '' USR1 TERM
+  CANCELLED=''
   say cancelled
   kill "$WATCH" 2>/dev/null
   end_engine 2
@@ -250,7 +251,7 @@ end_engine() { # SECONDS it has to end by itself
   [ -n "$ENGINE" ] || return 0
   local deadline=$((SECONDS + $1))
   signal_session TERM "$ENGINE"
-  while [ "$SECONDS" -lt "$deadline" ] && [ -n "$(session_pids "$ENGINE")" ]; do pause 0.2; done
+  while [ "$SECONDS" -lt "$deadline" ] && [ -n "$(session_pids "$ENGINE")" ]; do nap; done
   signal_session KILL "$ENGINE"
   wait "$ENGINE" 2>/dev/null
   WATCH='' ENGINE=''
@@ -290,7 +291,14 @@ be_a_child() { # only the supervisor keeps the pipe open, and only it is asked t
 }
 
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
-pause() { read -r -t "$1" <&"$QUIET"; }
+nap() {
+  read -r -t 0.4 <&"$QUIET"
+  [ -z "$CANCELLED" ] || cancelled
+}
+pause() { # SECONDS, a little less at most
+  local deadline=$((SECONDS + $1))
+  while [ "$SECONDS" -lt "$deadline" ]; do nap; done
+}
 
 # ---------------------------------------------------------------------------------------------- before it starts
 prepare_runtime() {
@@ -401,6 +409,7 @@ tell() { # REPORT
   UNHEARD=$1 RETRY_AT=$((SECONDS + 5))
   timeout 10 scontrol update "jobid=$SLURM_JOB_ID" "comment=$VSO_MARKER|$1" >/dev/null 2>&1 &
   if wait $!; then UNHEARD=''; fi
+  [ -z "$CANCELLED" ] || cancelled
 }
 
 main

@@ -63,6 +63,22 @@ describe('a job on its node', { concurrency: 6 }, async () => {
     await nothingLeft(job);
   });
 
+  for (const phase of ['starting', 'loading', 'ready', 'draining'] as const) {
+    it(`cancelled while ${phase} it ends as cancelled, says nothing more, and leaves nothing`, async () => {
+      const job = await node.start();
+      await job.reached(phase === 'draining' ? 'ready' : phase);
+      if (phase === 'draining') job.signal('SIGUSR1');
+      await job.reached(phase);
+      job.signal('SIGTERM');
+      assert.equal(await job.exited, 143, await job.log());
+      assert.deepEqual(
+        (await job.reports()).filter((report) => report.phase === 'ended' || report.phase === 'failed'),
+        [],
+      );
+      await nothingLeft(job);
+    });
+  }
+
   it('ends at once when asked to drain before it serves', async () => {
     const job = await node.start({ engineArgs: ['--stand-in-startup-seconds', '3600'] });
     await job.reached('loading');
