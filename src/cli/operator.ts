@@ -21,12 +21,16 @@ export type Operator = {
   stop(): Promise<void>;
 };
 
-/** @returns an error in words when the directory cannot be worked on */
+/**
+ * @param equip may put something between the controller and what it stands on
+ * @returns an error in words when the directory cannot be worked on
+ */
 export async function startOperator(
   cli: Pick<Cli, 'clock'>,
   settings: Settings,
   log: Log,
   slurm: Slurm,
+  equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
   try {
     await mkdir(settings.logDirectory, { recursive: true });
@@ -42,7 +46,7 @@ export async function startOperator(
   if (!opened.ok) return err(opened.error.message);
   const store = opened.value;
   const prober = createHttpProber({ clock: cli.clock });
-  const controller = createController(depsOf(cli, settings, log, { slurm, store, prober }));
+  const controller = createController(equip(depsOf(cli, settings, log, { slurm, store, prober })));
   await controller.start();
   return ok({
     store,

@@ -1,11 +1,14 @@
 import { Command } from 'commander';
+import { parseFailpoint } from '../controller/failpoints.ts';
 import { createLog } from '../telemetry/log.ts';
 import { type Cli, EXIT, examples, fail, wantsColour } from './cli.ts';
 import { chooseCluster } from './cluster.ts';
 import { openSlurm } from './compose.ts';
+import { dyingAt } from './failpoint.ts';
 import { withSettings } from './global-options.ts';
 import { startOperator } from './operator.ts';
 import { packageVersion } from './package.ts';
+import { FAILPOINT_VARIABLE } from './settings/layers.ts';
 import type { LoadedSettings } from './settings/load.ts';
 
 export function runCommand(cli: Cli): Command {
@@ -22,6 +25,10 @@ export function runCommand(cli: Cli): Command {
 }
 
 async function run(cli: Cli, { settings, files, secrets }: LoadedSettings): Promise<number> {
+  const dieAt = cli.environment[FAILPOINT_VARIABLE];
+  const failpoint = dieAt === undefined ? undefined : parseFailpoint(dieAt);
+  if (dieAt !== undefined && !failpoint)
+    return fail(cli, `${FAILPOINT_VARIABLE}: ${dieAt} is no failpoint`, EXIT.usage);
   const log = createLog({
     ...settings.log,
     stream: cli.stderr,
@@ -36,7 +43,9 @@ async function run(cli: Cli, { settings, files, secrets }: LoadedSettings): Prom
   );
   const slurm = await openSlurm(cli, settings);
   if (!slurm.ok) return fail(cli, slurm.error);
-  const operator = await startOperator(cli, settings, log, slurm.value);
+  const operator = await startOperator(cli, settings, log, slurm.value, (deps) =>
+    failpoint ? dyingAt(deps, failpoint) : deps,
+  );
   if (!operator.ok) {
     await slurm.value.close();
     return fail(cli, operator.error);

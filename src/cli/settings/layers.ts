@@ -20,8 +20,11 @@ export type ReadLayer = { readonly layer: Layer; readonly problems: readonly Set
 export const SETTING_FIELDS: readonly Field[] = fieldsOf(Settings).filter(({ type }) => type !== 'object');
 export const SETTING_PATHS: readonly string[] = SETTING_FIELDS.map(({ path }) => path);
 export const ENVIRONMENT_PREFIX = 'VLLM_SLURM_';
-/** Read by the program itself, no setting. */
 export const CONFIG_VARIABLE = `${ENVIRONMENT_PREFIX}CONFIG`;
+/** For tests of crashes: `run` ends at this point as if by kill -9 (`failpoint.ts`). */
+export const FAILPOINT_VARIABLE = `${ENVIRONMENT_PREFIX}FAILPOINT`;
+/** Read by the program itself, no settings. */
+const NO_SETTINGS: readonly string[] = [CONFIG_VARIABLE, FAILPOINT_VARIABLE];
 
 /** `cluster.commandPrefix` → `VLLM_SLURM_CLUSTER_COMMAND_PREFIX`. */
 export function environmentName(path: string): string {
@@ -58,7 +61,7 @@ export function environmentLayer(
 ): ReadLayer {
   const named = new Map(SETTING_FIELDS.map((field) => [environmentName(field.path), field]));
   const given = Object.entries(environment).filter(
-    ([name]) => name.startsWith(ENVIRONMENT_PREFIX) && name !== CONFIG_VARIABLE,
+    ([name]) => name.startsWith(ENVIRONMENT_PREFIX) && !NO_SETTINGS.includes(name),
   );
   const suffix = source === undefined ? '' : ` (${source})`;
   const values = {};
