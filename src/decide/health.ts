@@ -95,3 +95,8 @@ export function healthOf(
   const deadlineMs = job.startMs + spec.probes.startup.timeoutSeconds * 1000 + seen.policy.startupSlackMs;
   return seen.now >= deadlineMs ? { kind: 'overdue', why: lastError } : { kind: 'starting' };
 }
+
+/** @returns ms until the last answer is too old for Ready; undefined when it is already, or there is none */
+export function answersForMs(probe: ProbeMemory | undefined, spec: Spec, now: number): number | undefined {
+  return answers(probe, spec, now) ? windowMsOf(spec) - (silenceMs(probe, now) ?? 0) : undefined;
+}

@@ -1,7 +1,8 @@
 import type { Endpoint } from '../api/status.ts';
-import { answers } from './health.ts';
+import { answers, answersForMs } from './health.ts';
 import type { Observation } from './observation.ts';
 import type { Plan } from './plan.ts';
+import { soonest } from './soonest.ts';
 import { summarizeHold } from './summary.ts';
 
 /**
@@ -10,10 +11,12 @@ import { summarizeHold } from './summary.ts';
  */
 export function decideHold(seen: Observation, why: string): Plan {
   const endpoints = (seen.resource.status.endpoints ?? []).map((endpoint) => refreshed(seen, endpoint));
+  const { spec } = seen.resource;
+  const ages = spec ? [...seen.probes.values()].map((probe) => answersForMs(probe, spec, seen.now)) : [];
   return {
     actions: [],
     status: summarizeHold(seen, endpoints, why),
-    requeueAfterMs: seen.policy.tickMs,
+    requeueAfterMs: soonest([seen.policy.tickMs, ...ages]),
     draft: undefined,
   };
 }

@@ -4,9 +4,10 @@ import { rfc3339, rfc3339Ms } from '../api/time.ts';
 import { renderScript } from '../launch/script.ts';
 import { assertNever } from '../result.ts';
 import { jobName } from '../slurm/identity.ts';
+import { jobKey } from '../slurm/job.ts';
 import { type AttemptJobs, isOver, sortAttempt } from './attempts.ts';
 import { explain } from './explain.ts';
-import { endpointOf, type Health, healthOf, windowMsOf } from './health.ts';
+import { answersForMs, endpointOf, type Health, healthOf, windowMsOf } from './health.ts';
 import { endOf, judge } from './judge.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import { adopt, forgiven, givenUp, sighted } from './records.ts';
@@ -197,8 +198,8 @@ function stateOf(
 /** When a running job is due to be looked at although nothing happens: its endpoint ages, its deadline comes. */
 function dueMs({ seen, spec }: ReplicaInput, job: OwnJob & { readonly phase: 'running' }): number {
   const startup = job.startMs + spec.probes.startup.timeoutSeconds * 1000 + seen.policy.startupSlackMs - seen.now;
-  const windowMs = windowMsOf(spec);
-  return startup > 0 ? Math.min(startup, Math.max(windowMs, 1_000)) : Math.max(windowMs, 1_000);
+  const ages = answersForMs(seen.probes.get(jobKey(job)), spec, seen.now) ?? Math.max(windowMsOf(spec), 1_000);
+  return startup > 0 ? Math.min(startup, ages) : ages;
 }
 
 /** The operator gives up on a job that Slurm calls running. Judged first, then cancelled: its end will say nothing. */
