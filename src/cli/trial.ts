@@ -13,6 +13,7 @@ import { deploymentTable } from './get.ts';
 import { startOperator } from './operator.ts';
 import { trialSamples } from './package.ts';
 import { interrupted } from './run.ts';
+import { displayWidth } from './table.ts';
 
 const LOOK_MS = 500;
 /** More than a laptop has: the stand-in needs hardly any. */
@@ -110,7 +111,7 @@ function startScreen(cli: Cli, store: Store, directory: string): Screen {
     ];
     const up = drawn > 0 ? `\u001b[${drawn}A` : '';
     cli.stdout.write(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join('')}\u001b[0J`);
-    drawn = lines.length;
+    drawn = lines.reduce((rows, line) => rows + rowsOf(line, cli.stdout.columns ?? 80), 0);
   }
 
   function tell(resources: readonly Resource[]): void {
@@ -133,6 +134,11 @@ function startScreen(cli: Cli, store: Store, directory: string): Screen {
     },
     close: () => clearInterval(timer),
   };
+}
+
+/** A long line takes several rows of the terminal. */
+function rowsOf(line: string, columns: number): number {
+  return Math.max(1, Math.ceil(displayWidth(line) / columns));
 }
 
 function isReady({ status }: Resource): boolean {
