@@ -18,7 +18,9 @@ export function endpointOf(
   seen: Pick<Observation, 'nodeAddresses' | 'site'>,
   published: readonly Endpoint[] = [],
 ): EndpointClaim {
-  const { node, port } = job.report;
+  // A comment can be lost with slurmctld's last seconds; what was checked before is still true of the same job.
+  const before = published.find((one) => one.jobId === job.id);
+  const { node, port } = job.report.port === undefined && before ? before : job.report;
   if (job.phase !== 'running' || node === undefined || port === undefined) return { kind: 'none' };
   if (!job.nodes.includes(node)) {
     return {
@@ -27,7 +29,7 @@ export function endpointOf(
     };
   }
   const range = allowedPorts(spec, seen.site);
-  const known = published.some((one) => one.jobId === job.id && one.node === node && one.port === port);
+  const known = before?.node === node && before?.port === port;
   if (!known && (port < range.low || port > range.high)) {
     return { kind: 'refused', why: `job ${job.id} reports port ${port}, outside ${range.low}-${range.high}` };
   }
