@@ -10,7 +10,7 @@ type Explanation = {
 };
 
 const EXPLANATIONS: readonly Explanation[] = [
-  { match: /^(None|\(null\)|)$/, forever: false, text: 'SLURM has not looked at the job yet.' },
+  { match: /^(None|null|)$/, forever: false, text: 'SLURM has not looked at the job yet.' },
   { match: /^Priority$/, forever: false, text: 'Jobs of higher priority are ahead in the queue.' },
   {
     match: /^Resources$/,

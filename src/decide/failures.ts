@@ -35,7 +35,7 @@ export const FAILURES = [
     reason: 'SubmitLimitReached',
     match: {
       ends: ['REJECTED'],
-      slurm: /MaxSubmitJob|job submit limit|temporarily unable to accept|MaxJobCount|queue (is )?full|at its limit/i,
+      slurm: /(Max|Grp)SubmitJob|temporarily unable to accept|MaxJobCount|queue (is )?full|at its limit/i,
     },
     blame: 'transient',
     retry: 'backoff',

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { classify, type End, FAILURES, type FailureRule } from '../../src/decide/failures.ts';
+import { fieldsNamedBy, isField } from './fields.ts';
+
+type Example = { readonly from: string; readonly end: Partial<End> & Pick<End, 'end' | 'slurm'> };
+/** One file a row, of ends as they were recorded; what a row does not look at is left out. */
+type Fixture = { readonly reason: string; readonly examples: readonly Example[] };
+
+const FOLDER = new URL('../fixtures/failures/', import.meta.url);
+const fixtures = readdirSync(FOLDER)
+  .sort()
+  .map((file) => ({ file, ...(JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as Fixture) }));
+const rules: readonly FailureRule[] = FAILURES;
+
+const rowOf = ({ end }: Example): number =>
+  rules.indexOf(classify({ exitCode: undefined, signal: undefined, logTail: undefined, ...end }));
+
+describe('what an end means', () => {
+  for (const { file, reason, examples } of fixtures) {
+    for (const example of examples) {
+      it(`${file}: ${example.from} is ${reason}`, () => assert.equal(rules[rowOf(example)]?.reason, reason));
+    }
+    it(`${file}: one row decides all its examples`, () => assert.equal(new Set(examples.map(rowOf)).size, 1));
+  }
+
+  for (const [row, rule] of rules.entries()) {
+    it(`row ${row}, ${rule.reason} from ${rule.source}, has an example that no earlier row steals`, () => {
+      const rows = fixtures.flatMap(({ examples }) => examples.map(rowOf));
+      assert.ok(rows.includes(row));
+    });
+  }
+
+  it('is decided by the last row when no other knows it', () => {
+    assert.deepEqual(rules.at(-1)?.match, {});
+    assert.equal(rules.filter(({ match }) => Object.keys(match).length === 0).length, 1);
+  });
+
+  it('reads a limit of size or time as a refusal, although SLURM’s sentence speaks of a submit limit too', () => {
+    const slurm = `QOSMaxWallDurationPerJobLimit
+Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)`;
+    const end = { end: 'REJECTED', slurm, exitCode: undefined, signal: undefined, logTail: undefined } as const;
+    assert.equal(classify(end).reason, 'SubmissionRejected');
+  });
+
+  it('never blames the node and keeps the budget whole for what a person has to correct', () => {
+    for (const rule of rules.filter(({ retry }) => retry === 'never')) {
+      assert.deepEqual({ blame: rule.blame, advice: typeof rule.advice }, { blame: 'configuration', advice: 'string' });
+    }
+  });
+
+  it('advises in fields that exist', () => {
+    const fields = rules.flatMap(({ advice, summary }) => fieldsNamedBy(`${advice ?? ''} ${summary}`));
+    assert.ok(fields.length > 0);
+    assert.deepEqual(
+      fields.filter((field) => !isField(field)),
+      [],
+    );
+  });
+});
