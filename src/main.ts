@@ -15,6 +15,8 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+// The timers of the clock let the process end, which it must not while something waits for one of them.
+const alive = setInterval(() => undefined, 60_000);
 await runProgram(
   {
     environment: process.env,
