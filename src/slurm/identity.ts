@@ -35,7 +35,8 @@ export const JOB_REPORT_PHASES = ['starting', 'loading', 'ready', 'draining', 'e
 export type JobReportPhase = (typeof JOB_REPORT_PHASES)[number];
 
 const NAME = /^vllm\.([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.r(\d{1,4})\.a(\d{1,9})$/;
-const MARKER = /^vso1 uid=([-a-zA-Z0-9]{1,64}) gen=(\d{1,12}) hash=([0-9a-f]{1,64}) nonce=([0-9a-z]{1,32}) owner=([-a-zA-Z0-9]{1,64})$/;
+const MARKER =
+  /^vso1 uid=([-a-zA-Z0-9]{1,64}) gen=(\d{1,12}) hash=([0-9a-f]{1,64}) nonce=([0-9a-z]{1,32}) owner=([-a-zA-Z0-9]{1,64})$/;
 
 export const JOB_NAME_PREFIX = 'vllm.';
 
