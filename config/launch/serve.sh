@@ -65,7 +65,7 @@ NODE_FUNCTIONS=(
   node_program say node_name own_address read_secrets engine_words rank_environment run_node run_rank find_own_interface
   open_lifeline guard tell_guard be_a_child signal_session session_pids end_session has_ended nap
   check_node first_fault secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
-  cache_fault model_fault model_is_cached hub_fault peer_fault engine_variable hub_cache is_on_hub tell_stuck
+  cache_fault model_fault model_is_cached hub_fault peer_fault engine_variable hub_cache is_on_hub tell_stuck unwakeable
 )
 
 # Lines of a failed start that no second try will change (grep -E), then those of a port that is somebody else's.
@@ -197,7 +197,8 @@ finish() { # CODE WHY
   trap '' USR1
   kill "$WATCH" 2>/dev/null
   if [ "$1" = 0 ]; then report "phase=ended|class=none|code=0|why=$2"; else report "phase=failed|class=$(class_word "$1")|code=$1|why=$2"; fi
-  end_engine $(($1 == 67 ? 0 : 5)) # a lost node cannot be waited for: Slurm ends the rest when this script ends
+  # Of several nodes one may never answer: Slurm ends what is left when this script ends, and a successor need not wait.
+  end_engine $((VSO_NODES > 1 && $1 >= 65 ? 0 : 5))
   [ -z "$UNHEARD" ] || tell "$UNHEARD"
   release_ports
   exit "$1"
@@ -253,13 +254,22 @@ ask_node() { # NODE
     echo "lost $1"
   fi
 }
-tell_stuck() {
+tell_stuck() { # everybody waits for a disk at times: only who still does a second later is stuck
+  local first
+  first=$(unwakeable)
+  [ -n "$first" ] || return 0
+  sleep 1
+  if grep -qxF "$first" < <(unwakeable); then echo stuck; fi
+}
+unwakeable() { # processes of this job on this node, stopped or beyond any signal
   local file line fields
   for file in /proc/[0-9]*/stat; do
     { read -r line <"$file"; } 2>/dev/null || continue
     read -ra fields <<<"${line##*) }"
     [[ ${fields[0]} == [TD] ]] || continue
-    if grep -qzx "SLURM_JOB_ID=$SLURM_JOB_ID" "${file%stat}environ" 2>/dev/null; then echo stuck; fi
+    if [ "$(grep -czxE "SLURM_JOB_ID=$SLURM_JOB_ID|SLURMD_NODENAME=$(node_name)" "${file%stat}environ" 2>/dev/null)" = 2 ]; then
+      echo "$file"
+    fi
   done
 }
 
@@ -527,8 +537,11 @@ engine_variable() { # NAME: as the engine will have it
 # Into the environment of this shell, which becomes the engine: in no argv, in no log.
 read_secrets() {
   unset VLLM_API_KEY # of a login shell: the endpoint would refuse everybody
-  if [ -n "$VSO_API_KEY_FILE" ]; then IFS= read -r VLLM_API_KEY <"$VSO_API_KEY_FILE" && export VLLM_API_KEY; fi
-  if [ -n "$VSO_HF_TOKEN_FILE" ]; then IFS= read -r HF_TOKEN <"$VSO_HF_TOKEN_FILE" && export HF_TOKEN; fi
+  [ -z "$VSO_API_KEY_FILE" ] || export VLLM_API_KEY
+  [ -z "$VSO_HF_TOKEN_FILE" ] || export HF_TOKEN
+  # A last line without its end is read all the same, and `read` calls that a failure.
+  [ -z "$VSO_API_KEY_FILE" ] || IFS= read -r VLLM_API_KEY <"$VSO_API_KEY_FILE" || true
+  [ -z "$VSO_HF_TOKEN_FILE" ] || IFS= read -r HF_TOKEN <"$VSO_HF_TOKEN_FILE" || true
 }
 
 # The address this node has on the way to the first one, and whose interface that is.
