@@ -336,14 +336,14 @@ running_requests() {
 # The body of an answer that is 200 and comes in time; curl need not be there.
 ask() { # SECONDS METHOD PATH [BODY]
   # The key goes by the environment, which nobody else can read.
-  VSO_KEY=$API_KEY timeout "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" ask "$ADDRESS" "$PORT" "$2" "$3" "${4:-}" 2>/dev/null
+  ASK_KEY=$API_KEY timeout "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" ask "$ADDRESS" "$PORT" "$2" "$3" "${4:-}" 2>/dev/null
 }
 connect() { exec 3<>"/dev/tcp/$1/$2"; } # ADDRESS PORT
 exchange() { # ADDRESS PORT METHOD PATH BODY
   local status line
   connect "$1" "$2" || exit 1
   printf '%s %s HTTP/1.0\r\nHost: %s:%s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s' \
-    "$3" "$4" "$1" "$2" "${VSO_KEY:+Authorization: Bearer $VSO_KEY$'\r\n'}" "${#5}" "$5" >&3
+    "$3" "$4" "$1" "$2" "${ASK_KEY:+Authorization: Bearer $ASK_KEY$'\r\n'}" "${#5}" "$5" >&3
   read -r _ status _ <&3
   [ "$status" = 200 ] || exit 1
   while IFS= read -r line <&3 && [ "$line" != $'\r' ]; do :; done
@@ -369,6 +369,7 @@ follow_start() {
     if [ "${order[i]}" != "$phase" ] || [ "$i" -lt "$COME_TO" ]; then continue; fi
     if [ "$i" -gt "$COME_TO" ]; then
       COME_TO=$i PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
+      [ "$phase" = loading ] || shards=''
       report "phase=$phase${shards:+|shards=$shards}"
     elif [ -n "$shards" ] && [ "$SECONDS" -ge "$PROGRESS_AT" ]; then
       PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
