@@ -1,5 +1,4 @@
 import os from 'node:os';
-import { EXIT } from './cli/cli.ts';
 import { runProgram } from './cli/program.ts';
 import { systemClock } from './clock.ts';
 
@@ -7,11 +6,12 @@ const interruption = new AbortController();
 // The second Ctrl-C is the system's again: it ends the process at once.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interruption.abort(signal));
 
-// `vllm-slurm get | head` closes the pipe early: nothing is wrong, and nobody listens any more.
+// `vllm-slurm get | head` closes the pipe early, a closed window takes the terminal away: nobody listens any more, so
+// it ends as by Ctrl-C, in good order.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok);
-    throw error;
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    interruption.abort();
   });
 }
 

@@ -10,7 +10,20 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 const LAYERS = [
   {
     name: 'words',
-    paths: ['result.ts', 'nearest.ts', 'api/', 'slurm/duration.ts', 'slurm/identity.ts', 'slurm/job.ts'],
+    paths: [
+      'result.ts',
+      'nearest.ts',
+      'redact.ts',
+      'api/',
+      'slurm/directive-lines.ts',
+      'slurm/directives.ts',
+      'slurm/duration.ts',
+      'slurm/identity.ts',
+      'slurm/job.ts',
+      'slurm/node-list.ts',
+      'slurm/scheduler.ts',
+      'slurm/states.ts',
+    ],
   },
   { name: 'clock', paths: ['clock.ts'] },
   { name: 'ports', paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts'] },

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
-import { redact } from './redact.ts';
+import { redact } from '../redact.ts';
 
 /**
  * The end of a log, fit to be shown: whole characters, no control codes, nothing that looks like a secret.

@@ -27,8 +27,23 @@ export type JobHead = {
   readonly submitMs: number;
 };
 
-export const PENDING_STATES = ['PENDING', 'REQUEUED', 'REQUEUE_HOLD', 'REQUEUE_FED', 'SPECIAL_EXIT', 'RESV_DEL_HOLD'] as const;
-export const RUNNING_STATES = ['CONFIGURING', 'RUNNING', 'SUSPENDED', 'STOPPED', 'SIGNALING', 'STAGE_OUT', 'RESIZING'] as const;
+export const PENDING_STATES = [
+  'PENDING',
+  'REQUEUED',
+  'REQUEUE_HOLD',
+  'REQUEUE_FED',
+  'SPECIAL_EXIT',
+  'RESV_DEL_HOLD',
+] as const;
+export const RUNNING_STATES = [
+  'CONFIGURING',
+  'RUNNING',
+  'SUSPENDED',
+  'STOPPED',
+  'SIGNALING',
+  'STAGE_OUT',
+  'RESIZING',
+] as const;
 export const END_STATES = [
   'COMPLETED',
   'FAILED',

@@ -1,7 +1,7 @@
 import pino, { type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import type { Settings } from '../config.ts';
-import { redact } from './redact.ts';
+import { redact } from '../redact.ts';
 
 export type Log = Logger;
 

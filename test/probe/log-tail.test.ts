@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { readLogTail } from '../../src/probe/log-tail.ts';
-import { redact } from '../../src/probe/redact.ts';
+import { redact } from '../../src/redact.ts';
 
 describe('the end of a log', async () => {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'vllm-slurm-log-'));

@@ -44,7 +44,7 @@ test('secrets are left out wherever they stand: messages, nested fields, errors,
   assert.deepEqual(
     { message: err.message, headers, deep, max_tokens, text, msg },
     {
-      message: '401 for [redacted]',
+      message: '401 for hf_[redacted]',
       headers: { Authorization: '[redacted]' },
       deep: [{ api_key: '[redacted]' }],
       max_tokens: 5,

@@ -91,6 +91,7 @@ function judge(file: string, document: Document.Parsed, lines: LineCounter): Ver
   } catch {
     return bad('', 'its aliases multiply beyond all measure');
   }
+  if (raw === null) return { kind: 'foreign' }; // nothing between two lines of ---
   if (!isRecord(raw))
     return { kind: 'strange', problem: { file, line: at(''), message: 'holds a document that is no resource' } };
 

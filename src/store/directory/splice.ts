@@ -37,7 +37,7 @@ export function withoutDocument(text: string, key: Key): string | undefined {
   const start = starts[at];
   if (start === undefined) return undefined;
   const rest = replace(text, start, starts[at + 1] ?? text.length, '');
-  return documentsOf(rest).every((document) => document.contents === null) ? '' : rest;
+  return documentsOf(rest).every((document) => document.toJS() === null) ? '' : rest;
 }
 
 function documentsOf(text: string): readonly Document.Parsed[] {

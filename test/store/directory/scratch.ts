@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -49,7 +49,12 @@ export async function makeScratch(): Promise<Scratch> {
       assert.ok(store.ok, `not opened: ${JSON.stringify(store)}`);
       return store.value;
     },
-    write: (file, text) => writeFile(join(path, file), text),
+    async write(file, text) {
+      // All at once: with no time to settle, a look in between would read half of it.
+      const aside = join(path, `.aside-${file}`);
+      await writeFile(aside, text);
+      await rename(aside, join(path, file));
+    },
     read: (file) => readFile(join(path, file), 'utf8'),
     remove: (file) => rm(join(path, file)),
     names: async () => (await readdir(path)).sort(),
