@@ -35,7 +35,9 @@ export function engineEnvironment(spec: Pick<Spec, 'engine' | 'probes'> & Settin
   const users = Object.keys(spec.engine.env)
     .sort()
     .map((name) => [name, spec.engine.env[name]] as const);
-  return [...standing(spec), ...fields, ...users].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  return [...standing(spec), ...fields, ...users].flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${value}`],
+  );
 }
 
 /** First, so that the user's word counts. vLLM's own limit for its start is ten minutes, whatever the weights weigh. */
