@@ -1,35 +1,72 @@
 #!/usr/bin/env bash
-# Runs on the compute node: one engine under one supervisor. Bash (4.4 or later), coreutils, grep, awk and setsid are all
-# it needs there, and Slurm's own scontrol.
+# Runs on the first node of the job: one engine, over however many nodes, under one supervisor. Bash (4.4 or later),
+# coreutils, grep, awk and setsid are all it needs there, and Slurm's own programs. Nothing of it has to be installed.
 #
 # The operator writes the #SBATCH lines and these assignments in front of this text and pipes the whole to sbatch:
 #   VSO_MARKER                 whose job it is; every report begins with it
 #   VSO_MODULES=(…)            environment modules to load
 #   VSO_VENV                   Python virtual environment to use, or empty
-#   VSO_ENGINE=(…)             the engine's argv; host, port and served names are added here
+#   VSO_ENGINE_TYPE            vllm, or stand-in, which needs neither GPUs nor a model
+#   VSO_ENGINE=(…)             the engine's argv; names, ports and a rank's own place are added here
 #   VSO_ENGINE_ENVIRONMENT=(…) NAME=value each, for the engine alone
+#   VSO_MODEL                  a directory, or org/repo on the hub
 #   VSO_SERVED_NAMES=(…)       model names; this job's own is added to them
-#   VSO_PORT_LOW, _HIGH        ports to choose from
+#   VSO_HF_TOKEN_FILE, VSO_API_KEY_FILE   files with one secret each, read on the nodes, or empty
+#   VSO_NODES, VSO_GPUS_PER_NODE          of this replica
+#   VSO_DATA_PARALLEL          copies of the model behind the one endpoint; each node holds as many
+#   VSO_LAUNCHER               of several nodes: torchrun, native or ray
+#   VSO_RENDEZVOUS_SECONDS     the nodes wait so long for one another
+#   VSO_RENDEZVOUS_PORT_LOW, _HIGH   ports for ranks to meet at
+#   VSO_PORT_LOW, _HIGH        ports to answer at
 #   VSO_START_SECONDS          from the start of the job to the first answer
-#   VSO_PROBE_PERIOD_SECONDS, VSO_PROBE_TIMEOUT_SECONDS, VSO_PROBE_FAILURES   the watchdog while it serves
+#   VSO_PROBE_PERIOD_SECONDS   between two looks at the engine's counters while it serves
+#   VSO_CANARY_PERIOD_SECONDS, VSO_CANARY_TIMEOUT_SECONDS   an engine so long without a token is asked for one
+#   VSO_PROBE_FAILURES         tokens missed in a row until it hangs
 #   VSO_DRAIN_GRACE_SECONDS    draining, and still serving, until no route leads here any more
 #   VSO_DRAIN_SECONDS          then for requests that are still running
 #
 # It reports through the job's comment, which any listing returns: `MARKER|phase=…|node=…|port=…|…` with the phases
-# starting, loading, ready (after=SECONDS), draining, and at the end ended or failed (class=…|code=…|why=…).
+# starting, rendezvous (several nodes), loading (shards=DONE/TOTAL), compiling, warming, ready (after=SECONDS), draining,
+# and at the end ended or failed (class=…|code=…|why=WORD or why=WORD:NODE,NODE).
 # Its exit code is the class of the end, for the case that the report is lost:
 #   0  none    ended on request, or before the walltime
-#   64 config  waiting will not help: a bad flag, a missing model, too little memory for what is asked
+#   64 config  waiting will not help: a bad flag, too little memory for what is asked, an unreadable secret
 #   65 start   the engine did not start, cause unknown
 #   66 port    no port could be had
+#   67 node    a node does not even run a command any more; why=lost:NODE
 #   68 died    the engine ended after it had served; vLLM itself says 0 then
-#   69 hang    no token came out, though the engine's process lives
+#   69 hang    no token came out, though every node answers; why=stuck:NODE where a process there cannot be woken
 #   70 slow    no answer within VSO_START_SECONDS
+# and what each node finds out before anything is loaded, with the nodes that found it:
+#   71 gpu     fewer GPUs to be seen than asked for
+#   72 cache   the model cache cannot be written
+#   73 model   the model is not there, or not in the cache though the hub is not to be asked
+#   74 engine  the engine or the launcher is not there, or too old
+#   75 peer    the first node cannot be reached
+#   76 denied  the hub refuses the model to this token
 #   143        cancelled: Slurm takes no report any more
 #
 # Signals to this shell: USR1 drains (walltime's warning, or `scancel --batch --signal=USR1`), TERM ends at once.
 # shellcheck disable=SC2317 # traps and other shells call what looks unreachable
 set -uo pipefail
+
+PREFLIGHT_SECONDS=60      # then it is asked which nodes are lost
+PEER_SECONDS=15           # a node that does not run a command within it is lost
+READY_AGAIN_SECONDS=60    # a controller that crashes loses what it heard last: being ready is said twice
+PROGRESS_SECONDS=30       # between two reports of progress
+
+# What the other nodes are told: the functions travel in srun's arguments with what they need to know.
+NODE_VARIABLES=(
+  VSO_VENV VSO_ENGINE_TYPE VSO_ENGINE VSO_ENGINE_ENVIRONMENT VSO_MODEL VSO_SERVED_NAMES VSO_HF_TOKEN_FILE
+  VSO_API_KEY_FILE VSO_NODES VSO_GPUS_PER_NODE VSO_DATA_PARALLEL VSO_LAUNCHER VSO_RENDEZVOUS_SECONDS
+  NODE_VARIABLES NODE_FUNCTIONS ENGINE_PY HUB_PY PEER_PY OWN_NAME ADDRESS PORT PEER_PORTS TRY HOST_ADDRESS INTERFACE
+)
+NODE_FUNCTIONS=(
+  node_program say node_name own_address read_secrets engine_words rank_environment run_node run_rank find_own_interface
+  open_lifeline guard tell_guard be_a_child signal_session session_pids end_session has_ended nap
+  check_node first_fault secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
+  cache_fault model_fault model_is_cached hub_fault peer_fault engine_variable hub_cache is_on_hub tell_stuck unwakeable
+)
 
 # Lines of a failed start that no second try will change (grep -E), then those of a port that is somebody else's.
 CONFIG_SIGNS=(
@@ -44,13 +81,16 @@ CONFIG_SIGNS=(
   '[Pp]arser .* not found' 'invalid tool call parser' 'Unknown quantization method' 'Cannot find the config file for'
 )
 PORT_SIGNS=('Address already in use' 'EADDRINUSE')
+RENDEZVOUS_SIGNS=('RendezvousTimeoutError' 'Timed out after [0-9]+ seconds waiting for clients')
 
 main() {
   trap 'DRAIN_ASKED=1' USR1 # nothing more in a trap: bash loses its way when a trap waits inside of what it waits for
   trap 'CANCELLED=1' TERM
-  DRAIN_ASKED='' CANCELLED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY='' UNHEARD='' RETRY_AT=0
+  DRAIN_ASKED='' CANCELLED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY=''
+  TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
   OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
+  LOG_FROM=1
   cd / || exit 65   # Python looks for modules in the working directory: it shall be nobody's
   unset SLURM_JWT   # submitting needs it, serving does not
   export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"
@@ -61,13 +101,15 @@ main() {
   prepare_runtime
   ADDRESS=$(own_address)
   [ -n "$ADDRESS" ] || finish 65 no-address
-  local try offset=$((SLURM_JOB_ID * 3)) # a stale engine of an older job is not met again
-  for ((try = 0; try < 10 && try <= VSO_PORT_HIGH - VSO_PORT_LOW; try++)); do
-    choose_port "$offset" || break
+  [ -z "$VSO_API_KEY_FILE" ] || IFS= read -r API_KEY <"$VSO_API_KEY_FILE"
+  local offset=$((SLURM_JOB_ID * 4)) # neither a stale engine of an older job nor a neighbour's choice is met
+  for ((TRY = 0; TRY < 10 && TRY <= VSO_PORT_HIGH - VSO_PORT_LOW; TRY++)); do
+    choose_ports "$offset" || break
+    [ "$TRY" -gt 0 ] || preflight
     start_engine
-    report phase=loading
+    report "phase=$([ "$VSO_NODES" = 1 ] && echo loading || echo rendezvous)"
     supervise
-    end_engine 5 # it comes back only when the port was somebody else's
+    end_engine 10 # it comes back only when a port was somebody else's
     say "port $PORT is taken"
     offset=$((PORT - VSO_PORT_LOW + 1))
   done
@@ -87,16 +129,17 @@ supervise() {
     local engine_code=$? class
     class=$(class_of_failed_start "$engine_code")
     [ "$class" != 66 ] || return
-    finish "$class" "engine-exit-$engine_code"
+    if [ "$class" = 65 ] && has_logged "${RENDEZVOUS_SIGNS[@]}"; then finish_or_blame 65 rendezvous-timeout; fi
+    finish_or_blame "$class" "$(why_it_ended "$engine_code")"
   fi
   wait "$WATCH"
   case $? in
     0) ;;
     66) return ;;
-    *) finish 70 "no-answer-in-$VSO_START_SECONDS-seconds" ;;
+    *) finish_or_blame 70 "no-answer-in-$VSO_START_SECONDS-seconds" ;;
   esac
 
-  READY=1
+  READY=1 READY_AGAIN_AT=$((SECONDS + READY_AGAIN_SECONDS))
   report "phase=ready|after=$SECONDS"
   watch_for_hang &
   WATCH=$!
@@ -106,17 +149,19 @@ supervise() {
   for ((i = 0; i < 5; i++)); do # a dying engine stops answering first
     if has_ended "$ENGINE"; then
       wait "$ENGINE"
-      finish 68 "engine-exit-$?"
+      finish_or_blame 68 "$(why_it_ended "$?")"
     fi
     pause 1
   done
-  finish 69 no-token
+  finish_or_blame 69 no-token
 }
 
 wait_for_end_of_either() {
   until has_ended "$ENGINE" || has_ended "$WATCH"; do
     [ -z "$DRAIN_ASKED" ] || drain
     if [ -n "$UNHEARD" ] && [ "$SECONDS" -ge "$RETRY_AT" ]; then tell "$UNHEARD"; fi
+    if [ -n "$READY_AGAIN_AT" ] && [ "$SECONDS" -ge "$READY_AGAIN_AT" ]; then READY_AGAIN_AT='' && tell "$TOLD"; fi
+    [ -n "$READY" ] || follow_start
     nap
   done
 }
@@ -135,13 +180,27 @@ drain() {
   finish 0 drained
 }
 
+# Whose fault it is, where several nodes may have one: a lost node comes before everything it takes down with it.
+finish_or_blame() { # CODE WHY
+  local lost='' stuck='' word node
+  if [ "$VSO_NODES" -gt 1 ] && [ "$1" -ge 65 ]; then
+    while read -r word node; do
+      if [ "$word" = lost ]; then lost+=,$node; else stuck+=,$node; fi
+    done < <(be_a_child; silent_nodes)
+    [ -z "$lost" ] || finish 67 "lost:${lost#,}"
+    if [ -n "$stuck" ] && [ "$1" = 69 ]; then finish 69 "stuck:${stuck#,}"; fi
+  fi
+  finish "$1" "$2"
+}
+
 finish() { # CODE WHY
   trap '' USR1
   kill "$WATCH" 2>/dev/null
   if [ "$1" = 0 ]; then report "phase=ended|class=none|code=0|why=$2"; else report "phase=failed|class=$(class_word "$1")|code=$1|why=$2"; fi
-  end_engine 5
+  # Of several nodes one may never answer: Slurm ends what is left when this script ends, and a successor need not wait.
+  end_engine $((VSO_NODES > 1 && $1 >= 65 ? 0 : 5))
   [ -z "$UNHEARD" ] || tell "$UNHEARD"
-  release_port
+  release_ports
   exit "$1"
 }
 
@@ -151,12 +210,22 @@ cancelled() {
   say cancelled
   kill "$WATCH" 2>/dev/null
   end_engine 2
-  release_port
+  release_ports
   exit 143
 }
 
-class_word() {
-  case $1 in 64) echo config ;; 65) echo start ;; 66) echo port ;; 68) echo died ;; 69) echo hang ;; 70) echo slow ;; esac
+CLASS_WORDS=([64]=config [65]=start [66]=port [67]=node [68]=died [69]=hang [70]=slow [71]=gpu [72]=cache [73]=model [74]=engine [75]=peer [76]=denied)
+class_word() { echo "${CLASS_WORDS[$1]:-start}"; }
+
+# Of several ranks the first to end tells: what follows are echoes.
+why_it_ended() { # EXIT_CODE of the engine, or of srun
+  local first
+  first=$([ "$VSO_NODES" -gt 1 ] && logged | grep -m1 -oE 'node=[^ ]+ rank=[0-9]+ ended unasked, exit [0-9]+')
+  if [[ $first =~ ^node=([^ ]+).*exit\ ([0-9]+)$ ]]; then
+    echo "engine-exit-${BASH_REMATCH[2]}:${BASH_REMATCH[1]}"
+  else
+    echo "engine-exit-$1"
+  fi
 }
 
 class_of_failed_start() { # EXIT_CODE of the engine
@@ -164,8 +233,45 @@ class_of_failed_start() { # EXIT_CODE of the engine
   if has_logged "${CONFIG_SIGNS[@]}"; then echo 64; elif has_logged "${PORT_SIGNS[@]}"; then echo 66; else echo 65; fi
 }
 
-# Since the engine was started, in the job's own log; false when that is no file. (No pipe: grep would break it.)
-has_logged() { [ -f "$LOG" ] && grep -qE "${@/#/-e}" < <(tail -c "+$LOG_FROM" "$LOG" | tail -c 1048576); }
+has_logged() { grep -qE "${@/#/-e}" < <(logged); } # no pipe: grep would break it
+# Since the engine was started, of the job's own log, where that is a file.
+logged() { [ ! -f "$LOG" ] || tail -c "+$LOG_FROM" "$LOG" | tail -c 1048576; }
+
+# Which nodes do not run a command any more, and where a process of this job is stopped or cannot be woken.
+silent_nodes() {
+  local node all answers
+  read -ra all < <(timeout 10 scontrol show hostnames "$SLURM_JOB_NODELIST" | tr '\n' ' ')
+  answers=$(for node in "${all[@]}"; do ask_node "$node" & done; wait)
+  # The first of them runs this: where none at all can be asked, it is not the nodes' fault.
+  if [ "$(grep -c ^lost <<<"$answers")" -lt "${#all[@]}" ]; then sort <<<"$answers" | grep . ; fi
+}
+ask_node() { # NODE
+  local answer
+  if answer=$(timeout -k 1 "$PEER_SECONDS" srun --overlap --mpi=none --mem=0 --nodes=1 --ntasks=1 --nodelist="$1" \
+    bash -c "$(node_program)" tell_stuck 2>/dev/null </dev/null); then
+    [ -z "$answer" ] || echo "stuck $1"
+  else
+    echo "lost $1"
+  fi
+}
+tell_stuck() { # everybody waits for a disk at times: only who still does a second later is stuck
+  local first
+  first=$(unwakeable)
+  [ -n "$first" ] || return 0
+  sleep 1
+  if grep -qxF "$first" < <(unwakeable); then echo stuck; fi
+}
+unwakeable() { # processes of this job on this node, stopped or beyond any signal
+  local file line fields
+  for file in /proc/[0-9]*/stat; do
+    { read -r line <"$file"; } 2>/dev/null || continue
+    read -ra fields <<<"${line##*) }"
+    [[ ${fields[0]} == [TD] ]] || continue
+    if [ "$(grep -czxE "SLURM_JOB_ID=$SLURM_JOB_ID|SLURMD_NODENAME=$(node_name)" "${file%stat}environ" 2>/dev/null)" = 2 ]; then
+      echo "$file"
+    fi
+  done
+}
 
 # ---------------------------------------------------------------------------------------------- watchdogs
 # Each runs beside the supervisor and ends with a verdict: /health proves nothing, a token does.
@@ -187,61 +293,111 @@ await_first_token() {
   exit 70
 }
 
+# Tokens that come out are proof enough. An engine that stands still is asked for one: at once when it should be at
+# work, else when the canary is due.
 watch_for_hang() {
   be_a_child
-  local before now bad=0
+  local before now busy bad=0 due left
+  read -r before _ <<<"$(engine_counters)"
+  due=$((SECONDS + VSO_CANARY_PERIOD_SECONDS))
   while :; do
-    pause $((bad > 0 ? 1 : VSO_PROBE_PERIOD_SECONDS))
-    before=$(generated_tokens)
-    if ask "$VSO_PROBE_TIMEOUT_SECONDS" POST /v1/completions "$ONE_TOKEN" >/dev/null; then
-      bad=0
+    left=$((due - SECONDS))
+    pause $((bad > 0 ? 1 : left > VSO_PROBE_PERIOD_SECONDS ? VSO_PROBE_PERIOD_SECONDS : left > 1 ? left : 1))
+    read -r now busy <<<"$(engine_counters)"
+    if [ -n "$now" ] && [ "$now" != "$before" ]; then
+      before=$now bad=0 due=$((SECONDS + VSO_CANARY_PERIOD_SECONDS))
       continue
     fi
-    now=$(generated_tokens)
-    if [ -n "$now" ] && [ "$now" != "$before" ]; then # a full queue is no fault while tokens come out
-      bad=0
+    if [ "$bad" = 0 ] && [ "$busy" = 0 ] && [ "$SECONDS" -lt "$due" ]; then continue; fi
+    if ask "$VSO_CANARY_TIMEOUT_SECONDS" POST /v1/completions "$ONE_TOKEN" >/dev/null; then
+      read -r before _ <<<"$(engine_counters)"
+      bad=0 due=$((SECONDS + VSO_CANARY_PERIOD_SECONDS))
       continue
     fi
     bad=$((bad + 1))
-    say "no token within $VSO_PROBE_TIMEOUT_SECONDS s, $bad of $VSO_PROBE_FAILURES"
+    say "no token within $VSO_CANARY_TIMEOUT_SECONDS s, $bad of $VSO_PROBE_FAILURES"
     [ "$bad" -lt "$VSO_PROBE_FAILURES" ] || exit 69
   done
 }
 
-generated_tokens() { sum_of_metric '^vllm:generation_tokens_total'; }
-running_requests() { sum_of_metric '^vllm:num_requests_(running|waiting)[{ ]'; }
-sum_of_metric() { ask 5 GET /metrics | awk -v name="$1" '$0 ~ name {sum += $NF; found = 1} END {if (found) printf "%.0f\n", sum}'; }
+# Tokens and steps so far, and requests in the engine; nothing when it does not say.
+engine_counters() {
+  ask 3 GET /metrics | awk '
+    /^vllm:(generation_tokens_total|iteration_tokens_total_count)[{ ]/ {progress += $NF; found = 1}
+    /^vllm:num_requests_(running|waiting)[{ ]/ {busy += $NF}
+    END {if (found) printf "%.0f %.0f\n", progress, busy}'
+}
+running_requests() {
+  local busy
+  read -r _ busy <<<"$(engine_counters)"
+  echo "${busy:-}"
+}
 
 # The body of an answer that is 200 and comes in time; curl need not be there.
 ask() { # SECONDS METHOD PATH [BODY]
-  timeout "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" ask "$ADDRESS" "$PORT" "$2" "$3" "${4:-}" 2>/dev/null
+  # The key goes by the environment, which nobody else can read.
+  ASK_KEY=$API_KEY timeout "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" ask "$ADDRESS" "$PORT" "$2" "$3" "${4:-}" 2>/dev/null
 }
 connect() { exec 3<>"/dev/tcp/$1/$2"; } # ADDRESS PORT
 exchange() { # ADDRESS PORT METHOD PATH BODY
   local status line
   connect "$1" "$2" || exit 1
-  printf '%s %s HTTP/1.0\r\nHost: %s:%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' \
-    "$3" "$4" "$1" "$2" "${#5}" "$5" >&3
+  printf '%s %s HTTP/1.0\r\nHost: %s:%s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s' \
+    "$3" "$4" "$1" "$2" "${ASK_KEY:+Authorization: Bearer $ASK_KEY$'\r\n'}" "${#5}" "$5" >&3
   read -r _ status _ <&3
   [ "$status" = 200 ] || exit 1
   while IFS= read -r line <&3 && [ "$line" != $'\r' ]; do :; done
   head -c 1048576 <&3
 }
 
+# How far a start has come, by vLLM's own words. Progress is told now and then, a new phase at once.
+follow_start() {
+  local size phase='' shards='' order=(rendezvous loading compiling warming) i
+  if [ ! -f "$LOG" ] || [ "$SECONDS" -lt "$LOOK_AT" ]; then return; fi
+  LOOK_AT=$((SECONDS + 2)) size=$(stat -Lc %s "$LOG")
+  [ "$size" -ge "$READ_FROM" ] || return
+  read -r phase shards < <(tail -c "+$READ_FROM" "$LOG" | head -c 1048576 | tr '\r' '\n' | awk '
+    /Starting to load model/ {phase = "loading"}
+    match($0, /checkpoint shards:.*Completed \| [0-9]+\/[0-9]+/) {
+      phase = "loading"; shards = substr($0, RSTART, RLENGTH); sub(/.* /, "", shards)
+    }
+    /Dynamo bytecode transform|Compiling a graph/ {phase = "compiling"}
+    /KV cache size: |Capturing CUDA graphs|init engine \(profile/ {phase = "warming"}
+    END {print phase, shards}')
+  READ_FROM=$((size + 1))
+  for i in "${!order[@]}"; do
+    if [ "${order[i]}" != "$phase" ] || [ "$i" -lt "$COME_TO" ]; then continue; fi
+    if [ "$i" -gt "$COME_TO" ]; then
+      COME_TO=$i PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
+      [ "$phase" = loading ] || shards=''
+      report "phase=$phase${shards:+|shards=$shards}"
+    elif [ -n "$shards" ] && [ "$SECONDS" -ge "$PROGRESS_AT" ]; then
+      PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
+      report "phase=$phase|shards=$shards"
+    fi
+  done
+}
+
 # ---------------------------------------------------------------------------------------------- the engine
+# One node: the engine itself, in a session of its own. Several: srun, whose tasks do the same on each of them.
 start_engine() {
   ONE_TOKEN="{\"model\":\"$OWN_NAME\",\"prompt\":\"a\",\"max_tokens\":1}"
-  LOG_FROM=1
   [ ! -f "$LOG" ] || LOG_FROM=$(($(stat -Lc %s "$LOG") + 1))
+  READ_FROM=$LOG_FROM LOOK_AT=$SECONDS PROGRESS_AT=0 COME_TO=$((VSO_NODES == 1))
   (
     be_a_child
     exec {QUIET}>&-
     [ -z "${PORTS:-}" ] || exec {PORTS}<&-
-    # Put aside first: a variable of the user's may be called as one of ours.
-    set -- "${VSO_ENGINE[@]}" --host "$ADDRESS" --port "$PORT" --served-model-name "${VSO_SERVED_NAMES[@]}" "$OWN_NAME"
-    for pair in ${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"}; do export "${pair?}"; done
+    if [ "$VSO_NODES" -gt 1 ]; then
+      exec setsid srun --export=ALL --mpi=none --nodes="$VSO_NODES" --ntasks="$VSO_NODES" --ntasks-per-node=1 \
+        ${SLURM_CPUS_PER_TASK:+"--cpus-per-task=$SLURM_CPUS_PER_TASK"} --cpu-bind=none \
+        --kill-on-bad-exit=1 --wait=60 bash -c "$(node_program)" run_node
+    fi
+    engine_words 0
+    rank_environment
+    read_secrets
     # A session of its own: a killed API server leaves its engine and workers behind, and this is how they are found.
-    exec setsid "$@"
+    exec setsid env "${ENVIRONMENT[@]}" "${WORDS[@]}"
   ) </dev/null &
   ENGINE=$!
   tell_guard
@@ -249,13 +405,152 @@ start_engine() {
 
 end_engine() { # SECONDS it has to end by itself
   [ -n "$ENGINE" ] || return 0
+  if [ "$VSO_NODES" -gt 1 ]; then # srun would not pass a signal on, it would kill
+    timeout 5 scancel --signal=TERM "$SLURM_JOB_ID" >/dev/null 2>&1 &
+    wait $!
+    local deadline=$((SECONDS + $1))
+    while [ "$SECONDS" -lt "$deadline" ] && ! has_ended "$ENGINE"; do nap; done
+  fi
+  end_session "$1"
+  WATCH='' ENGINE=''
+  tell_guard
+}
+
+end_session() { # SECONDS its processes have to end by themselves
   local deadline=$((SECONDS + $1))
   signal_session TERM "$ENGINE"
   while [ "$SECONDS" -lt "$deadline" ] && [ -n "$(session_pids "$ENGINE")" ]; do nap; done
   signal_session KILL "$ENGINE"
   wait "$ENGINE" 2>/dev/null
-  WATCH='' ENGINE=''
+}
+
+# ---------------------------------------------------------------------------------------------- on each node
+node_program() {
+  printf 'set -uo pipefail\n'
+  declare -p "${NODE_VARIABLES[@]}"
+  declare -f "${NODE_FUNCTIONS[@]}"
+  # shellcheck disable=SC2016 # the node's shell expands it
+  printf '"$0" "$@"\n'
+}
+
+# One task a node. The rank is Slurm's number of the node, never torchrun's, which sorts by name.
+run_node() {
+  cd / || exit 65
+  find_own_interface
+  say "node=$(node_name) rank=$SLURM_NODEID address=$HOST_ADDRESS interface=${INTERFACE:-?}"
+  rank_environment
+  case $VSO_LAUNCHER in
+    native) run_rank ;;
+    torchrun)
+      exec env "${ENVIRONMENT[@]}" torchrun --nnodes="$VSO_NODES" --nproc-per-node=1 --rdzv-backend=c10d \
+        --rdzv-endpoint="$ADDRESS:${PEER_PORTS[1]}" --rdzv-id="$SLURM_JOB_ID.$TRY" --local-addr="$HOST_ADDRESS" \
+        --rdzv-conf="timeout=$VSO_RENDEZVOUS_SECONDS,join_timeout=$VSO_RENDEZVOUS_SECONDS" \
+        --max-restarts=0 --monitor-interval=1 --no-python bash -c "$(node_program)" run_rank
+      ;;
+    ray)
+      read_secrets # of Ray's processes the engine's workers inherit
+      local gpus=()
+      [ "$VSO_GPUS_PER_NODE" = 0 ] || gpus=(--num-gpus "$VSO_GPUS_PER_NODE")
+      exec env "${ENVIRONMENT[@]}" ray symmetric-run --address "$ADDRESS:${PEER_PORTS[1]}" --min-nodes "$VSO_NODES" \
+        "${gpus[@]}" -- bash -c "$(node_program)" run_rank
+      ;;
+  esac
+}
+
+# This node's part of the engine, and its end: an engine that ends unasked has failed, whatever it says itself, and
+# takes everything with it that it left behind.
+run_rank() {
+  local rank=$SLURM_NODEID name code
+  # What torchrun leaves behind would make even the first rank a client of a store that is not vLLM's.
+  for name in $(compgen -v TORCHELASTIC_) RANK LOCAL_RANK GROUP_RANK ROLE_RANK ROLE_NAME WORLD_SIZE LOCAL_WORLD_SIZE \
+    GROUP_WORLD_SIZE ROLE_WORLD_SIZE MASTER_ADDR MASTER_PORT; do unset "$name"; done
+  STOP='' CANCELLED='' ENGINE='' WATCH=''
+  trap 'STOP=1' TERM INT
+  exec {QUIET}<> <(:)
+  open_lifeline
+  (
+    be_a_child
+    exec {QUIET}>&-
+    trap - TERM INT
+    engine_words "$rank"
+    rank_environment
+    read_secrets
+    exec setsid env "${ENVIRONMENT[@]}" "${WORDS[@]}"
+  ) </dev/null &
+  ENGINE=$!
   tell_guard
+  while [ -z "$STOP" ] && ! has_ended "$ENGINE"; do nap; done
+  [ -n "$STOP" ] || nap # who stops a job stops the engine in the same moment
+  if [ -n "$STOP" ]; then
+    end_session 10
+    say "node=$(node_name) rank=$rank stopped on request"
+    exit 0
+  fi
+  wait "$ENGINE"
+  code=$?
+  signal_session KILL "$ENGINE"
+  say "node=$(node_name) rank=$rank ended unasked, exit $code"
+  exit $((code == 0 ? 68 : code))
+}
+
+# argv of one rank. All flags but its own place are the same everywhere.
+engine_words() { # RANK
+  local local_copies=$((VSO_DATA_PARALLEL / VSO_NODES))
+  WORDS=("${VSO_ENGINE[@]}" --served-model-name "${VSO_SERVED_NAMES[@]}" "$OWN_NAME")
+  if [ "$VSO_NODES" -gt 1 ]; then
+    if [ "$VSO_LAUNCHER" = ray ]; then
+      WORDS+=(--distributed-executor-backend ray)
+    elif [ "$VSO_DATA_PARALLEL" -gt 1 ]; then
+      WORDS+=(--data-parallel-size-local "$local_copies" --data-parallel-address "$ADDRESS" --data-parallel-rpc-port "${PEER_PORTS[2]}")
+      [ "$1" = 0 ] || WORDS+=(--data-parallel-start-rank $(($1 * local_copies)))
+    else
+      WORDS+=(--nnodes "$VSO_NODES" --node-rank "$1" --master-addr "$ADDRESS" --master-port "${PEER_PORTS[0]}")
+    fi
+  fi
+  if [ "$1" = 0 ]; then WORDS+=(--host "$ADDRESS" --port "$PORT"); else WORDS+=(--headless); fi
+}
+
+# `NAME=value` each, for env(1): a variable of the user's may be called as one of ours. Later ones win.
+rank_environment() {
+  local fabric
+  ENVIRONMENT=()
+  if [ "$VSO_NODES" -gt 1 ]; then
+    fabric=$(engine_variable NCCL_SOCKET_IFNAME)
+    # vLLM would look for its address by the route to the internet, which a compute node need not have.
+    ENVIRONMENT+=("VLLM_HOST_IP=$HOST_ADDRESS")
+    if [ -z "$fabric" ] && [ -n "$INTERFACE" ]; then ENVIRONMENT+=("NCCL_SOCKET_IFNAME==$INTERFACE"); fi
+    [ ! -e "/sys/class/net/${fabric#=}" ] || [ -z "$fabric" ] || INTERFACE=${fabric#=}
+    if [ -z "$(engine_variable GLOO_SOCKET_IFNAME)" ] && [ -n "$INTERFACE" ]; then
+      ENVIRONMENT+=("GLOO_SOCKET_IFNAME=$INTERFACE")
+    fi
+  fi
+  ENVIRONMENT+=(${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"})
+}
+
+engine_variable() { # NAME: as the engine will have it
+  local pair value=${!1-}
+  for pair in ${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"}; do
+    if [ "${pair%%=*}" = "$1" ]; then value=${pair#*=}; fi
+  done
+  echo "$value"
+}
+
+# Into the environment of this shell, which becomes the engine: in no argv, in no log.
+read_secrets() {
+  unset VLLM_API_KEY # of a login shell: the endpoint would refuse everybody
+  [ -z "$VSO_API_KEY_FILE" ] || export VLLM_API_KEY
+  [ -z "$VSO_HF_TOKEN_FILE" ] || export HF_TOKEN
+  # A last line without its end is read all the same, and `read` calls that a failure.
+  [ -z "$VSO_API_KEY_FILE" ] || IFS= read -r VLLM_API_KEY <"$VSO_API_KEY_FILE" || true
+  [ -z "$VSO_HF_TOKEN_FILE" ] || IFS= read -r HF_TOKEN <"$VSO_HF_TOKEN_FILE" || true
+}
+
+# The address this node has on the way to the first one, and whose interface that is.
+find_own_interface() {
+  local route
+  route=$(ip route get "$ADDRESS" 2>/dev/null)
+  if [[ $route =~ [[:space:]]src[[:space:]]+([^[:space:]]+) ]]; then HOST_ADDRESS=${BASH_REMATCH[1]}; else HOST_ADDRESS=$(own_address); fi
+  INTERFACE=$(ip -o address show to "$HOST_ADDRESS" 2>/dev/null | awk '{print $2; exit}')
 }
 
 signal_session() { # SIGNAL SESSION
@@ -273,7 +568,7 @@ session_pids() { # SESSION: its living processes; ps and pkill need not be there
   done
 }
 
-# Should this script be killed without a chance to clean up, the pipe breaks and the guard ends the engine.
+# Should this shell be killed without a chance to clean up, the pipe breaks and the guard ends the engine.
 open_lifeline() {
   exec {LIFELINE}> >(exec setsid bash -c "$(declare -f guard signal_session session_pids); guard" guard)
 }
@@ -310,7 +605,6 @@ prepare_runtime() {
     set -u
   fi
   [ -n "$VSO_VENV" ] || return 0
-  [ -x "$VSO_VENV/bin/python" ] || { say "no virtual environment: $VSO_VENV/bin/python"; finish 64 venv-missing; }
   export VIRTUAL_ENV="$VSO_VENV" PATH="$VSO_VENV/bin:$PATH"
   unset PYTHONHOME
 }
@@ -336,7 +630,7 @@ raise_file_limit() {
 # The address Slurm has for this node, which is where others look for it; else that of its name.
 own_address() {
   local node name=$HOSTNAME
-  node=$(timeout 10 scontrol show node "${SLURMD_NODENAME:-}" 2>/dev/null)
+  node=$(timeout 10 scontrol show node "$(node_name)" 2>/dev/null)
   if [[ $node =~ NodeAddr=([^[:space:]]+) ]]; then name=${BASH_REMATCH[1]}; fi
   if [[ $name =~ ^[0-9.]+$ || $name == *:* ]]; then
     echo "$name"
@@ -344,53 +638,294 @@ own_address() {
     getent ahostsv4 "$name" | awk '$1 !~ /^127\./ {print $1; found = 1; exit} {last = $1} END {if (!found) print last}'
   fi
 }
+node_name() { echo "${SLURMD_NODENAME:-$HOSTNAME}"; }
 
-# ---------------------------------------------------------------------------------------------- the port
+# ---------------------------------------------------------------------------------------------- preflight
+# What would cost minutes of loading to find out, or die without a word that names the node. A node answers with a line
+# `NODE CODE WORD`; it finds out itself, so that the cause survives where nobody can read the log.
+preflight() {
+  local line answers=() status deadline=$((SECONDS + PREFLIGHT_SECONDS))
+  exec {ANSWERS}< <(
+    be_a_child
+    if [ "$VSO_NODES" = 1 ]; then check_node; else
+      exec srun --export=ALL --mpi=none --nodes="$VSO_NODES" --ntasks="$VSO_NODES" --ntasks-per-node=1 \
+        ${SLURM_CPUS_PER_TASK:+"--cpus-per-task=$SLURM_CPUS_PER_TASK"} --cpu-bind=none \
+        bash -c "$(node_program)" check_node </dev/null
+    fi
+  )
+  local asked=$!
+  while [ "$SECONDS" -lt "$deadline" ]; do
+    read -r -t 0.4 -u "$ANSWERS" line
+    status=$?
+    if [ "$status" = 0 ]; then answers+=("$line"); elif [ "$status" -le 128 ]; then break; fi
+    [ -z "$CANCELLED" ] || cancelled
+    [ -z "$DRAIN_ASKED" ] || drain
+  done
+  kill "$asked" 2>/dev/null
+  exec {ANSWERS}<&-
+  local node code word worst='' worst_word='' nodes=''
+  while read -r code word node; do # in the order of their codes, node by node
+    [ -n "$worst" ] || worst=$code worst_word=$word
+    [ "$code" != "$worst" ] || nodes+=,$node
+  done < <(printf '%s\n' "${answers[@]}" | awk '$2 ~ /^[67][0-9]$/ {print $2, $3, $1}' | sort)
+  [ -z "$worst" ] || finish "$worst" "$worst_word:${nodes#,}"
+  [ "${#answers[@]}" = "$VSO_NODES" ] || finish_if_lost
+}
+finish_if_lost() {
+  local lost
+  say "only some nodes answered before the start"
+  lost=$(be_a_child; silent_nodes | awk '$1 == "lost" {printf ",%s", $2}')
+  [ -z "$lost" ] || finish 67 "lost:${lost#,}"
+}
+
+check_node() {
+  local fault
+  fault=$(first_fault)
+  echo "$(node_name) ${fault:-0 ok}"
+}
+first_fault() { # each says `CODE WORD` and succeeds, or has found nothing
+  secret_fault || gpu_fault || engine_fault || launcher_fault || cache_fault || model_fault || hub_fault || peer_fault
+}
+
+secret_fault() {
+  local file
+  for file in "$VSO_HF_TOKEN_FILE" "$VSO_API_KEY_FILE"; do
+    if [ -n "$file" ] && [ ! -r "$file" ]; then
+      say "node=$(node_name) cannot read $file"
+      echo 64 secret-unreadable
+      return 0
+    fi
+  done
+  return 1
+}
+
+gpu_fault() {
+  local found
+  if [ "$VSO_ENGINE_TYPE" != vllm ] || [ "$VSO_GPUS_PER_NODE" = 0 ]; then return 1; fi
+  found=$(visible_gpus)
+  if [ -z "$found" ] || [ "$found" -ge "$VSO_GPUS_PER_NODE" ]; then return 1; fi
+  say "node=$(node_name) sees $found of $VSO_GPUS_PER_NODE GPUs"
+  echo 71 gpu-missing
+}
+visible_gpus() { # nothing where it cannot be told
+  if [ -n "$(type -P nvidia-smi)" ]; then
+    timeout 10 nvidia-smi -L 2>/dev/null | awk '/^GPU /{gpus++} / MIG /{parts++} END {print parts ? parts : gpus + 0}'
+  elif [ -d /sys/class/kfd/kfd/topology/nodes ]; then
+    cat /sys/class/kfd/kfd/topology/nodes/*/gpu_id 2>/dev/null | grep -vcx 0
+  fi
+}
+
+engine_fault() {
+  local program python version
+  program=$(engine_program "${VSO_ENGINE[0]}")
+  [ "$VSO_ENGINE_TYPE" != vllm ] || python=$(engine_python "$program")
+  if [ -z "$program" ] || { [ -n "$VSO_VENV" ] && [ ! -x "$VSO_VENV/bin/python" ]; }; then
+    say "node=$(node_name) has no ${VSO_ENGINE[0]}${VSO_VENV:+ in $VSO_VENV}"
+    echo 74 engine-missing
+  elif [ -z "${python:-}" ]; then
+    return 1
+  elif ! version=$(env ${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"} timeout 20 "$python" -c "$ENGINE_PY" vllm 2>/dev/null); then
+    say "node=$(node_name) has no module vllm for $python"
+    echo 74 engine-missing
+  elif [[ $version =~ ^0\.([0-9]+)\. && ${BASH_REMATCH[1]} -lt 15 && $version != *dev* ]]; then
+    say "node=$(node_name) has vLLM $version, and it takes 0.15 or later"
+    echo 74 engine-too-old
+  else
+    say "node=$(node_name) vLLM $version"
+    return 1
+  fi
+}
+engine_program() { # NAME: where the engine's PATH has it
+  (PATH=$(engine_variable PATH) && type -P "$1")
+}
+engine_python() { # PROGRAM: the Python it runs in, if it says so in its first line
+  local first
+  if [ -n "$VSO_VENV" ]; then
+    echo "$VSO_VENV/bin/python"
+  elif { IFS= read -r first <"$1"; } 2>/dev/null && [[ $first =~ ^#!\ *(/[^ ]*python[0-9.]*) ]]; then
+    echo "${BASH_REMATCH[1]}"
+  fi
+}
+
+launcher_fault() {
+  if [ "$VSO_NODES" = 1 ] || [ "$VSO_LAUNCHER" = native ] || [ -n "$(engine_program "$VSO_LAUNCHER")" ]; then return 1; fi
+  say "node=$(node_name) has no $VSO_LAUNCHER"
+  echo 74 launcher-missing
+}
+
+is_on_hub() { [[ $VSO_MODEL != /* ]]; }
+hub_cache() {
+  local cache home
+  cache=$(engine_variable HF_HUB_CACHE) home=$(engine_variable HF_HOME)
+  echo "${cache:-${home:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/huggingface}/hub}"
+}
+model_is_cached() { [ -e "$(hub_cache)/models--${VSO_MODEL//\//--}/snapshots" ]; }
+
+cache_fault() {
+  local cache probe
+  if [ "$VSO_ENGINE_TYPE" != vllm ] || [ "$(engine_variable HF_HUB_OFFLINE)" = 1 ]; then return 1; fi
+  is_on_hub || [[ " ${VSO_ENGINE_ENVIRONMENT[*]-}" == *' HF_HOME='* ]] || return 1
+  cache=$(hub_cache)
+  if mkdir -p "$cache" && probe=$(mktemp "$cache/.write-test-XXXXXX") && echo x >"$probe" && rm "$probe"; then return 1; fi
+  say "node=$(node_name) cannot write to $cache"
+  echo 72 cache-not-writable
+}
+
+model_fault() {
+  [ "$VSO_ENGINE_TYPE" = vllm ] || return 1
+  if is_on_hub; then
+    if [ "$(engine_variable HF_HUB_OFFLINE)" != 1 ] || model_is_cached; then return 1; fi
+    say "node=$(node_name) has no $VSO_MODEL in $(hub_cache)"
+    echo 73 model-not-cached
+  else
+    if [ -r "$VSO_MODEL" ] && { [ ! -d "$VSO_MODEL" ] || [ -x "$VSO_MODEL" ]; }; then return 1; fi
+    say "node=$(node_name) cannot read $VSO_MODEL"
+    echo 73 model-missing
+  fi
+}
+
+# The first node asks for all: a token is the same everywhere.
+hub_fault() {
+  local python
+  if [ "$VSO_ENGINE_TYPE" != vllm ] || ! is_on_hub || [ "${SLURM_NODEID:-0}" != 0 ]; then return 1; fi
+  if [ "$(engine_variable HF_HUB_OFFLINE)" = 1 ] || model_is_cached; then return 1; fi
+  python=$(engine_python "$(engine_program "${VSO_ENGINE[0]}")")
+  (read_secrets && exec env ${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"} timeout 10 "${python:-python3}" -c "$HUB_PY" "$VSO_MODEL") 2>/dev/null
+}
+
+peer_fault() {
+  if [ "$VSO_NODES" = 1 ] || [ -z "$(type -P python3)" ]; then return 1; fi
+  if timeout 25 python3 -c "$PEER_PY" "$SLURM_NODEID" "$VSO_NODES" "$ADDRESS" "${PEER_PORTS[0]}" 2>/dev/null; then return 1; fi
+  [ "$SLURM_NODEID" != 0 ] || return 1 # it is the others who could not reach it
+  say "node=$(node_name) cannot reach $ADDRESS:${PEER_PORTS[0]}"
+  echo 75 peer-unreachable
+}
+
+# Importing vLLM takes half a minute, finding it none.
+ENGINE_PY='
+import importlib.metadata, importlib.util, sys
+if importlib.util.find_spec(sys.argv[1]) is None:
+    sys.exit(1)
+try:
+    print(importlib.metadata.version(sys.argv[1]))
+except importlib.metadata.PackageNotFoundError:
+    print("unknown")
+'
+# Only a clear no is a fault: a hub that is slow or away is for vLLM to find out, which may have a mirror. Redirects
+# lead to other hosts, to which no token goes.
+HUB_PY='
+import os, sys, urllib.error, urllib.request
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+address = os.environ.get("HF_ENDPOINT", "https://huggingface.co") + "/" + sys.argv[1] + "/resolve/main/config.json"
+request = urllib.request.Request(address, method="HEAD")
+if os.environ.get("HF_TOKEN"):
+    request.add_header("Authorization", "Bearer " + os.environ["HF_TOKEN"])
+try:
+    urllib.request.build_opener(Stay).open(request, timeout=5)
+except urllib.error.HTTPError as error:
+    missing = error.headers.get("X-Error-Code") == "RepoNotFound"
+    if error.code in (401, 403) or missing:
+        print("73 model-missing" if missing else "76 hub-denied")
+        sys.exit(0)
+except Exception:
+    pass
+sys.exit(1)
+'
+# The first node listens, beside the holder of the port, until all others have come.
+PEER_PY='
+import socket, sys, time
+rank, nodes, port = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[4])
+deadline = time.monotonic() + 20
+if rank == 0:
+    with socket.socket(socket.AF_INET6 if ":" in sys.argv[3] else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((sys.argv[3], port))
+        listener.listen(nodes)
+        come = set()
+        while len(come) < nodes - 1:
+            listener.settimeout(max(0.1, deadline - time.monotonic()))
+            with listener.accept()[0] as peer:
+                peer.settimeout(2)
+                come.add(peer.recv(8))
+                peer.sendall(b"ok")
+else:
+    while True:
+        try:
+            with socket.create_connection((sys.argv[3], port), timeout=3) as head:
+                head.sendall(b"%d" % rank)
+                if head.recv(2) == b"ok":
+                    break
+        except OSError:
+            pass
+        if time.monotonic() > deadline:
+            sys.exit(1)
+        time.sleep(0.2)
+'
+
+# ---------------------------------------------------------------------------------------------- the ports
 # Held from the choice to the end of the job. The first bind is exclusive, so it fails if anybody at all has the port;
 # only then SO_REUSEADDR is set, which lets the engine bind the same port beside it. It ends with its parent.
 HOLDER_PY='
 import os, socket, sys, time
-offset, low, high, parent = (int(word) for word in sys.argv[1:5])
-for i in range(high - low + 1):
-    port = low + (offset + i) % (high - low + 1)
-    held = socket.socket()
-    try:
-        held.bind(("", port))
-    except OSError:
-        continue
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    print(port, flush=True)
-    break
-else:
-    sys.exit(print("none"))
+parent, *groups = (int(word) for word in sys.argv[1:])
+held = []
+while groups:
+    low, high, offset, count, *groups = groups
+    for i in range(high - low + 1):
+        one = socket.socket()
+        try:
+            one.bind(("", low + (offset + i) % (high - low + 1)))
+        except OSError:
+            continue
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.append(one)
+        count -= 1
+        if count == 0:
+            break
+    else:
+        sys.exit(print("none"))
+print(*(one.getsockname()[1] for one in held), flush=True)
 sys.stdout.close()
 while os.getppid() == parent:
     time.sleep(2)
 '
-choose_port() { # OFFSET into the range to begin at
-  release_port
+choose_ports() { # OFFSET into the ranges to begin at
+  local words groups=("$VSO_PORT_LOW" "$VSO_PORT_HIGH" "$1" 1)
+  [ "$VSO_NODES" = 1 ] || groups+=("$VSO_RENDEZVOUS_PORT_LOW" "$VSO_RENDEZVOUS_PORT_HIGH" $(($1 + 1)) 3)
+  release_ports
   PORT=''
   if command -v python3 >/dev/null; then
     [ -z "${PORTS:-}" ] || exec {PORTS}<&-
-    exec {PORTS}< <(be_a_child; exec python3 -c "$HOLDER_PY" "$1" "$VSO_PORT_LOW" "$VSO_PORT_HIGH" $$ 2>/dev/null)
+    exec {PORTS}< <(be_a_child; exec python3 -c "$HOLDER_PY" $$ "${groups[@]}" 2>/dev/null)
     HOLDER=$!
-    read -r PORT <&"$PORTS"
-    [ "$PORT" != none ] || return 1
+    read -ra words <&"$PORTS"
+    [ "${words[0]:-}" != none ] || return 1
+    PORT=${words[0]:-} PEER_PORTS=("${words[@]:1}")
   fi
-  [ -n "$PORT" ] || choose_quiet_port "$1"
+  [ -n "$PORT" ] || choose_quiet_ports "$1"
 }
-release_port() {
+release_ports() {
   [ -z "$HOLDER" ] || kill "$HOLDER" 2>/dev/null
   HOLDER=''
 }
 
 # Without Python there is no vLLM, whose late listening is what the holder is for: another engine listens as it binds,
 # and says so when somebody was quicker.
-choose_quiet_port() { # OFFSET
-  local i size=$((VSO_PORT_HIGH - VSO_PORT_LOW + 1))
+choose_quiet_ports() { # OFFSET
+  PEER_PORTS=()
+  PORT=$(quiet_port "$VSO_PORT_LOW" "$VSO_PORT_HIGH" "$1") || return 1
+  while [ "$VSO_NODES" -gt 1 ] && [ "${#PEER_PORTS[@]}" -lt 3 ]; do
+    PEER_PORTS+=("$(quiet_port "$VSO_RENDEZVOUS_PORT_LOW" "$VSO_RENDEZVOUS_PORT_HIGH" "$1")") || return 1
+  done
+}
+quiet_port() { # LOW HIGH OFFSET
+  local i port size=$(($2 - $1 + 1))
   for ((i = 0; i < size; i++)); do
-    PORT=$((VSO_PORT_LOW + ($1 + i) % size))
-    timeout 5 bash -c "$(declare -f connect); connect \"\$@\"" connect "$ADDRESS" "$PORT" 2>/dev/null || return 0
+    port=$(($1 + ($3 + i) % size))
+    [[ " $PORT ${PEER_PORTS[*]} " != *" $port "* ]] || continue
+    timeout 5 bash -c "$(declare -f connect); connect \"\$@\"" connect "$ADDRESS" "$port" 2>/dev/null || { echo "$port" && return; }
   done
   return 1
 }
@@ -406,7 +941,7 @@ report() { # FIELDS
 
 # Kept and told again until Slurm has heard it: the newest report counts, and the comment is all the operator sees.
 tell() { # REPORT
-  UNHEARD=$1 RETRY_AT=$((SECONDS + 5))
+  TOLD=$1 UNHEARD=$1 RETRY_AT=$((SECONDS + 5))
   timeout 10 scontrol update "jobid=$SLURM_JOB_ID" "comment=$VSO_MARKER|$1" >/dev/null 2>&1 &
   if wait $!; then UNHEARD=''; fi
   [ -z "$CANCELLED" ] || cancelled

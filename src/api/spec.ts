@@ -15,6 +15,32 @@ const sbatchWord = (max = 128) =>
 const nodeNames = () =>
   z.array(word(1024).regex(/^[A-Za-z0-9_.,[\]-]+$/, 'must be node names or a node list such as node[001-004]')).max(64);
 const seconds = (min: number, max: number) => z.int().min(min).max(max);
+const portRange = () => word(11).regex(/^\d{4,5}-\d{4,5}$/, 'must be LOW-HIGH, such as 20000-30000');
+/** One of three places; `spec-checks` sees to it that exactly one is named. */
+const secretSource = () =>
+  z
+    .strictObject({
+      env: word(128)
+        .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be an environment variable name')
+        .optional()
+        .describe("An environment variable of the operator's own process."),
+      file: oneLine(1024)
+        .regex(/^\//, 'must be an absolute path')
+        .optional()
+        .describe("A file on the operator's machine; its first line is the secret."),
+      secretKeyRef: z
+        .strictObject({
+          name: word(253)
+            .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'must be the name of a Secret')
+            .describe("A Secret in the deployment's own namespace."),
+          key: word(253)
+            .regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret')
+            .describe('Which of its keys.'),
+        })
+        .optional()
+        .describe('A key of a Kubernetes Secret.'),
+    })
+    .optional();
 
 export const Model = z.strictObject({
   uri: oneLine(1024)
@@ -57,6 +83,9 @@ export const Model = z.strictObject({
     })
     .prefault({})
     .describe('Where downloaded weights are kept.'),
+  tokenFrom: secretSource().describe(
+    'Hugging Face token for gated and private models: exactly one of env, file and secretKeyRef. The job reads it from a file that only its user can read.',
+  ),
 });
 
 export const Spec = z
@@ -70,20 +99,46 @@ export const Spec = z
           .min(1)
           .max(1024)
           .optional()
-          .describe('Tensor-parallel ranks. Default: all GPUs of the replica divided by `pipeline`.'),
-        pipeline: z.int().min(1).max(1024).default(1).describe('Pipeline-parallel stages.'),
+          .describe(
+            'Tensor-parallel ranks (`--tensor-parallel-size`). Default: the GPUs of one node; all that `pipeline` and `data` leave, where they are set.',
+          ),
+        pipeline: z
+          .int()
+          .min(1)
+          .max(1024)
+          .optional()
+          .describe(
+            'Pipeline-parallel stages (`--pipeline-parallel-size`). Default: `resources.nodes`, or what `tensor` leaves of it; 1 with `data`, and without GPUs.',
+          ),
+        data: z
+          .int()
+          .min(1)
+          .max(1024)
+          .default(1)
+          .describe(
+            'Data-parallel copies behind the one endpoint (`--data-parallel-size`), for mixture-of-experts models; each node holds as many. For other models set `replicas`.',
+          ),
+        expert: z
+          .boolean()
+          .default(false)
+          .describe('Spread the experts of a mixture over all tensor and data ranks (`--enable-expert-parallel`).'),
       })
       .prefault({})
-      .describe('How ranks split the model; tensor × pipeline must not exceed nodes × gpusPerNode.'),
+      .describe('How ranks split the model; tensor × pipeline × data must not exceed nodes × gpusPerNode.'),
     resources: z
       .strictObject({
         nodes: z
           .int()
           .min(1)
-          .max(1, 'must be 1: replicas over several nodes are not served by this version')
+          .max(64)
           .default(1)
-          .describe('Nodes of one replica.'),
-        gpusPerNode: z.int().min(0).max(64).default(1).describe('GPUs on each node (`--gres=gpu`); 0 asks for none.'),
+          .describe('Nodes of one replica (`--nodes`): one allocation, that comes and goes as a whole.'),
+        gpusPerNode: z
+          .int()
+          .min(0)
+          .max(64)
+          .default(1)
+          .describe('GPUs on each node (`--gres=gpu`); 0 asks for none, and ranks are then shared out among nodes.'),
         gpuType: sbatchWord(64)
           .regex(/^[A-Za-z0-9_.-]+$/, 'must be a GPU type as the site names it, such as h100')
           .optional()
@@ -214,13 +269,64 @@ export const Spec = z
           .max(65_535)
           .optional()
           .describe('One fixed port. Default: a free one of portRange, chosen on the node.'),
-        portRange: word(11)
-          .regex(/^\d{4,5}-\d{4,5}$/, 'must be LOW-HIGH, such as 20000-30000')
+        portRange: portRange()
           .optional()
           .describe("Ports to choose from, `LOW-HIGH`. Default: the operator's setting."),
+        apiKeyFrom: secretSource().describe(
+          'Key that clients must show (`Authorization: Bearer …`): exactly one of env, file and secretKeyRef. Without it anybody who reaches the port is answered.',
+        ),
       })
       .prefault({})
       .describe('Where the model answers.'),
+    launcher: z
+      .strictObject({
+        type: z
+          .enum(['torchrun', 'native', 'ray'])
+          .default('torchrun')
+          .describe(
+            "What starts the ranks of several nodes, under one `srun`. `torchrun`: one agent a node, which waits for all others first. `native`: vLLM's own processes alone. `ray`: `ray symmetric-run`; Ray must be installed beside vLLM.",
+          ),
+        rendezvous: z
+          .strictObject({
+            timeoutSeconds: seconds(10, 3600)
+              .default(300)
+              .describe('How long the nodes of a replica wait for one another before the attempt has failed.'),
+            portRange: portRange()
+              .optional()
+              .describe("Ports on the first node that ranks meet at, `LOW-HIGH`. Default: the operator's setting."),
+          })
+          .prefault({})
+          .describe('How ranks find one another.'),
+        nccl: z
+          .strictObject({
+            socketIfname: word(64)
+              .regex(/^[=^]?[A-Za-z0-9_.:@-]+(,[A-Za-z0-9_.:@-]+)*$/, 'must be interface names such as ib0 or =eth0')
+              .optional()
+              .describe(
+                'Network interface (`NCCL_SOCKET_IFNAME`, and `GLOO_SOCKET_IFNAME` where it is the name of one). Default: the one that leads to the first node.',
+              ),
+            blocksize: z
+              .int()
+              .min(1024)
+              .max(1_073_741_824)
+              .optional()
+              .describe("Bytes of a communication buffer (`NCCL_BUFFSIZE`). Default: NCCL's own."),
+            ibTimeout: z
+              .int()
+              .min(1)
+              .max(31)
+              .optional()
+              .describe("InfiniBand timeout, 4.096 µs × 2^n (`NCCL_IB_TIMEOUT`). Default: NCCL's own."),
+            debug: z
+              .enum(['VERSION', 'WARN', 'INFO', 'TRACE'])
+              .optional()
+              .describe('What NCCL writes to the log (`NCCL_DEBUG`).'),
+          })
+          .prefault({})
+          .describe('Communication between GPUs; InfiniBand is used where it is found.'),
+      })
+      .prefault({})
+      .describe('How the ranks of a replica over several nodes are started and find one another.'),
     probes: z
       .strictObject({
         startup: z
@@ -244,6 +350,17 @@ export const Spec = z
           })
           .prefault({})
           .describe('While the model serves.'),
+        canary: z
+          .strictObject({
+            periodSeconds: seconds(1, 3600)
+              .default(30)
+              .describe('An engine that produced no token for so long is asked for one.'),
+            timeoutSeconds: seconds(1, 600).optional().describe('For that token. Default: `liveness.timeoutSeconds`.'),
+          })
+          .prefault({})
+          .describe(
+            'Inside the job: an engine whose token counters stand still is asked for one token; after `liveness.failureThreshold` failures in a row it hangs, and the attempt ends.',
+          ),
       })
       .prefault({})
       .describe('How the operator decides that an endpoint answers.'),
@@ -291,8 +408,8 @@ export const Spec = z
   .meta({
     'x-kubernetes-validations': [
       {
-        rule: '!has(self.parallelism.tensor) || self.parallelism.tensor * self.parallelism.pipeline <= self.resources.nodes * self.resources.gpusPerNode || self.resources.gpusPerNode == 0',
-        message: 'tensor × pipeline must not exceed nodes × gpusPerNode',
+        rule: 'self.resources.gpusPerNode == 0 || (has(self.parallelism.tensor) ? self.parallelism.tensor : 1) * (has(self.parallelism.pipeline) ? self.parallelism.pipeline : 1) * self.parallelism.data <= self.resources.nodes * self.resources.gpusPerNode',
+        message: 'tensor × pipeline × data must not exceed nodes × gpusPerNode',
         fieldPath: '.parallelism',
       },
       {
@@ -305,12 +422,25 @@ export const Spec = z
         message: 'memory and memoryPerGpu exclude each other',
         fieldPath: '.resources',
       },
+      oneSecretSource('model', 'tokenFrom'),
+      oneSecretSource('endpoint', 'apiKeyFrom'),
     ],
   });
 
 export type Spec = z.output<typeof Spec>;
+export type SecretSource = NonNullable<Spec['model']['tokenFrom']>;
 /** As a person writes it: what has a default may be left out. */
 export type SpecInput = z.input<typeof Spec>;
 
 /** DNS label (RFC 1123), no dots: the job name reads back one way only. */
 export const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function oneSecretSource(part: string, field: string) {
+  const source = `self.${part}.${field}`;
+  const named = ['env', 'file', 'secretKeyRef'].map((place) => `(has(${source}.${place}) ? 1 : 0)`);
+  return {
+    rule: `!has(${source}) || ${named.join(' + ')} == 1`,
+    message: `${field} needs exactly one of env, file and secretKeyRef`,
+    fieldPath: `.${part}.${field}`,
+  };
+}

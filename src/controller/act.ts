@@ -1,6 +1,7 @@
 import type { Resource } from '../api/resource.ts';
 import type { Action, Outcome } from '../decide/plan.ts';
-import { assertNever, err, ok, type Result } from '../result.ts';
+import { err, ok, type Result } from '../result.ts';
+import type { SlurmError } from '../slurm/slurm.ts';
 import type { StoreError } from '../store/store.ts';
 import type { Deps } from './deps.ts';
 
@@ -13,36 +14,45 @@ export type Acted = {
 /** Calls that change something in Slurm, at most so many at a time over the whole fleet. */
 export type SlurmLimit = <T>(task: () => Promise<T>) => Promise<T>;
 
-/** Carries out, decides nothing. What stands behind a write that failed is not done. */
+/**
+ * Carries out, decides nothing: the writes in order, then the cancels, then the submissions. What stands behind a
+ * write that failed is not done. Once a call does not reach Slurm, those not begun yet are not begun: each would take
+ * its whole deadline.
+ */
 export async function act(seen: Resource, actions: readonly Action[], deps: Deps, limit: SlurmLimit): Promise<Acted> {
-  let resource: Resource | undefined = seen;
-  const outcomes: Outcome[] = [];
-  for (const action of actions.filter((one) => one.kind !== 'submit')) {
-    if (!resource) break;
-    switch (action.kind) {
-      case 'addFinalizer':
-      case 'releaseFinalizer':
-      case 'claim': {
-        const written: Result<Resource | undefined, StoreError> = await write(action, resource, deps);
-        outcomes.push({ action, result: written.ok ? ok(undefined) : written });
-        if (!written.ok) return { outcomes, resource };
-        resource = written.value;
-        break;
-      }
-      case 'cancel':
-        outcomes.push({ action, result: await limit(() => deps.slurm.cancel(action.job)) });
-        break;
-      default:
-        return assertNever(action);
-    }
-  }
-  const submits = actions
-    .filter((action) => action.kind === 'submit')
-    .map((action) => limit(() => submit(action, deps)));
-  return { outcomes: [...outcomes, ...(await Promise.all(submits))], resource };
+  const written = await carryOutWrites(seen, actions.filter(isWrite), deps);
+  if (written.outcomes.some(({ result }) => !result.ok)) return written;
+  const reach = untilUnreachable(limit);
+  const cancelled = await Promise.all(
+    actions
+      .filter((action) => action.kind === 'cancel')
+      .map(async (action): Promise<Outcome> => ({ action, result: await reach(() => deps.slurm.cancel(action.job)) })),
+  );
+  const submitted = await Promise.all(
+    actions
+      .filter((action) => action.kind === 'submit')
+      .map(async (action): Promise<Outcome> => ({ action, result: await reach(() => submit(action, deps)) })),
+  );
+  return { outcomes: [...written.outcomes, ...cancelled, ...submitted], resource: written.resource };
 }
 
 type Write = Extract<Action, { kind: 'addFinalizer' | 'releaseFinalizer' | 'claim' }>;
+type Submit = Extract<Action, { kind: 'submit' }>;
+
+const isWrite = (action: Action): action is Write => action.kind !== 'cancel' && action.kind !== 'submit';
+
+async function carryOutWrites(seen: Resource, actions: readonly Write[], deps: Deps): Promise<Acted> {
+  let resource: Resource | undefined = seen;
+  const outcomes: Outcome[] = [];
+  for (const action of actions) {
+    if (!resource) break;
+    const written: Result<Resource | undefined, StoreError> = await write(action, resource, deps);
+    outcomes.push({ action, result: written.ok ? ok(undefined) : written });
+    if (!written.ok) break;
+    resource = written.value;
+  }
+  return { outcomes, resource };
+}
 
 async function write(
   action: Write,
@@ -55,12 +65,20 @@ async function write(
   return released.ok ? ok(undefined) : released;
 }
 
-async function submit(action: Extract<Action, { kind: 'submit' }>, { slurm, clock }: Deps): Promise<Outcome> {
-  if (clock.now() > action.notAfterMs) {
-    return {
-      action,
-      result: err({ kind: 'unreachable', message: 'it waited too long for its turn and was not begun' }),
-    };
-  }
-  return { action, result: await slurm.submit({ name: action.name, script: action.script }) };
+async function submit(action: Submit, { slurm, clock }: Deps): Promise<Result<string, SlurmError>> {
+  if (clock.now() > action.notAfterMs) return err(notBegun('it waited too long for its turn'));
+  return slurm.submit({ name: action.name, script: action.script });
 }
+
+function untilUnreachable(limit: SlurmLimit) {
+  let silent = false;
+  return <T>(call: () => Promise<Result<T, SlurmError>>): Promise<Result<T, SlurmError>> =>
+    limit(async () => {
+      if (silent) return err(notBegun('SLURM did not answer the call before'));
+      const result = await call();
+      if (!result.ok && result.error.kind === 'unreachable') silent = true;
+      return result;
+    });
+}
+
+const notBegun = (why: string): SlurmError => ({ kind: 'unreachable', message: `${why}, so it was not begun` });

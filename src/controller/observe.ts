@@ -34,21 +34,23 @@ export async function observe(
     await deps.prober.follow(keyText(key), []);
     return ok(undefined);
   }
+  // Together: whether a view is believed is a fact of that view, and another may come while the questions are out.
   const slurm = viewOf(resource, deps.store.id, shared);
+  const viewSuspect = shared.snapshot.suspect();
   const followed = followedJobs(resource, deps.store.id, shared);
   if (slurm.known) await knowNodes(followed, shared.nodes);
   const nodeAddresses = shared.nodes.addresses();
   const [probes, endings, history] = await Promise.all([
     deps.prober.follow(keyText(key), targetsWanted(resource, followed, { nodeAddresses, site: deps.site })),
     slurm.known ? askEndings(resource, slurm.value, shared.details) : new Map(),
-    slurm.known && !shared.snapshot.suspect() ? askHistory(resource, slurm.value, shared.details) : new Map(),
+    slurm.known && !viewSuspect ? askHistory(resource, slurm.value, shared.details) : new Map(),
   ]);
   return ok({
     now: deps.clock.now(),
     resource,
     owner: deps.store.id,
     slurm,
-    viewSuspect: shared.snapshot.suspect(),
+    viewSuspect,
     networkSuspect: shared.networkSuspect(),
     endings,
     history,

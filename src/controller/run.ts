@@ -170,7 +170,7 @@ export function createController(deps: Deps): Controller {
       await takeTick();
       store.watch((key) => queue.wake(keyText(key)));
       await resync();
-      withdrawSweep = clock.after(intervals.sweepMs, () => void sweepOnce());
+      if (!stopped) withdrawSweep = clock.after(intervals.sweepMs, () => void sweepOnce());
     },
     async stop() {
       stopped = true;

@@ -1,8 +1,10 @@
 import type { Spec } from '../api/spec.ts';
 import type { Site } from './site.ts';
+import { topologyOf } from './topology.ts';
 
 /**
- * argv of the engine, up to what only the node knows: `serve.sh` adds `--host`, `--port` and the served names behind it.
+ * argv of the engine, up to what only the nodes know: `serve.sh` adds `--host`, `--port`, the served names, and a rank's
+ * own number and meeting place behind it.
  * Typed fields come first and `engine.args` after them; nothing is said twice, `readSpec` has seen to that.
  */
 export function engineCommand(spec: Spec, site: Pick<Site, 'standInCommand'>): readonly string[] {
@@ -10,22 +12,20 @@ export function engineCommand(spec: Spec, site: Pick<Site, 'standInCommand'>): r
   return [...program, 'serve', modelArgument(spec.model.uri), ...typedFlags(spec), ...spec.engine.args];
 }
 
-/** Ranks that split the model's layers. Default: the GPUs of the replica that `pipeline` leaves, without GPUs one. */
-export function tensorRanks({ parallelism, resources }: Pick<Spec, 'parallelism' | 'resources'>): number {
-  const gpus = resources.nodes * resources.gpusPerNode;
-  return parallelism.tensor ?? Math.max(1, Math.floor(gpus / parallelism.pipeline));
-}
-
-function modelArgument(uri: string): string {
+/** What `vllm serve` takes for the model: a directory or `org/repo`. */
+export function modelArgument(uri: string): string {
   return uri.replace(/^(hf|file):\/\//, '');
 }
 
 function typedFlags(spec: Spec): readonly string[] {
   const { engine, model, parallelism } = spec;
+  const { tensor, pipeline, data } = topologyOf(spec);
   return [
     ...flag('--revision', model.revision),
-    ...flag('--tensor-parallel-size', moreThanOne(tensorRanks(spec))),
-    ...flag('--pipeline-parallel-size', moreThanOne(parallelism.pipeline)),
+    ...flag('--tensor-parallel-size', moreThanOne(tensor)),
+    ...flag('--pipeline-parallel-size', moreThanOne(pipeline)),
+    ...flag('--data-parallel-size', moreThanOne(data)),
+    ...(parallelism.expert ? ['--enable-expert-parallel'] : []),
     ...flag('--max-model-len', engine.maxModelLen),
     ...flag('--gpu-memory-utilization', engine.gpuMemoryUtilization),
     ...flag('--max-num-seqs', engine.maxNumSeqs),

@@ -22,25 +22,29 @@ const REFUSED: readonly Refused[] = [
   { why: 'set spec.engine.reasoningParser', options: ['reasoning-parser'] },
   { why: 'set spec.engine.trustRemoteCode', options: ['trust-remote-code'] },
   {
-    why: 'the endpoint would not answer where and how it is asked: over HTTP, at its own port, without a key',
+    why: 'the endpoint would not answer where and how it is asked: over HTTP, at its own port',
     options: [
-      ...['api-key', 'uds', 'root-path', 'grpc', 'grpc-port'],
+      ...['uds', 'root-path', 'grpc', 'grpc-port'],
       ...['ssl-keyfile', 'ssl-certfile', 'ssl-ca-certs', 'ssl-cert-reqs', 'ssl-ciphers', 'enable-ssl-refresh'],
     ],
   },
+  { why: 'everybody can read the job script: set spec.endpoint.apiKeyFrom', options: ['api-key'] },
+  { why: 'set spec.parallelism.data', options: ['data-parallel-size'], short: ['-dp'] },
+  { why: 'set spec.parallelism.expert', options: ['enable-expert-parallel'], short: ['-ep'] },
+  { why: 'set spec.launcher.type', options: ['distributed-executor-backend'] },
   {
-    why: 'replicas over several nodes or with data parallelism are not served by this version',
+    why: 'the operator gives each rank its place: set spec.parallelism and spec.resources',
     options: [
       ...['nnodes', 'node-rank', 'master-addr', 'master-port', 'headless'],
-      ...['data-parallel-size', 'data-parallel-size-local', 'data-parallel-rank', 'data-parallel-start-rank'],
+      ...['data-parallel-size-local', 'data-parallel-rank', 'data-parallel-start-rank'],
       ...['data-parallel-address', 'data-parallel-rpc-port', 'data-parallel-backend', 'data-parallel-supervisor-port'],
       ...['data-parallel-external-lb', 'data-parallel-hybrid-lb', 'data-parallel-multi-port-external-lb'],
     ],
-    short: ['-n', '-r', '-dp', '-dpn', '-dpr', '-dpl', '-dpa', '-dpp', '-dpb', '-dph', '-dpe', '-dpm'],
+    short: ['-n', '-r', '-dpn', '-dpr', '-dpl', '-dpa', '-dpp', '-dpb', '-dph', '-dpe', '-dpm'],
   },
   { why: 'a file may hold any option; write the options themselves', options: ['config'] },
   {
-    why: 'everybody can read the job script: log in once on the cluster with `hf auth login`',
+    why: 'everybody can read the job script: set spec.model.tokenFrom',
     options: ['hf-token'],
   },
   {

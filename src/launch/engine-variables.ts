@@ -1,4 +1,5 @@
 import type { Spec } from '../api/spec.ts';
+import { FIELD_VARIABLES } from './environment.ts';
 
 /** Environment variables `spec.engine.env` may not set, first match counts. */
 const REFUSED: readonly { readonly name: RegExp; readonly why: string }[] = [
@@ -6,9 +7,9 @@ const REFUSED: readonly { readonly name: RegExp; readonly why: string }[] = [
   { name: /^VSO_/, why: 'the operator sets it' },
   {
     name: /^(HF_TOKEN|HUGGING_FACE_HUB_TOKEN|HUGGINGFACE_TOKEN)$/,
-    why: 'everybody can read the job script: log in once on the cluster with `hf auth login`',
+    why: 'everybody can read the job script: set spec.model.tokenFrom',
   },
-  { name: /^VLLM_API_KEY$/, why: 'endpoints with a key are not served by this version' },
+  { name: /^VLLM_API_KEY$/, why: 'everybody can read the job script: set spec.endpoint.apiKeyFrom' },
   {
     name: /(_TOKEN|_SECRET|_PASSWORD|_SECRET_KEY|_ACCESS_KEY|_API_KEY)$/,
     why: 'it is named for a secret, and everybody can read the job script',
@@ -21,8 +22,7 @@ const REFUSED: readonly { readonly name: RegExp; readonly why: string }[] = [
 ];
 
 /** Why the engine's environment may not have this variable; undefined when it may. */
-export function whyNoEngineVariable(name: string, { cache }: Spec['model']): string | undefined {
-  if (name === 'HF_HOME' && cache.path !== undefined) return 'spec.model.cache.path sets it';
-  if (name === 'HF_HUB_OFFLINE' && cache.offline) return 'spec.model.cache.offline sets it';
-  return REFUSED.find((one) => one.name.test(name))?.why;
+export function whyNoEngineVariable(name: string, spec: Spec): string | undefined {
+  const field = FIELD_VARIABLES.find((one) => one.name === name && one.of(spec) !== undefined)?.field;
+  return field === undefined ? REFUSED.find((one) => one.name.test(name))?.why : `${field} sets it`;
 }

@@ -8,6 +8,12 @@ export function allowedPorts(spec: Pick<Spec, 'endpoint'>, site: Pick<Site, 'por
   return (portRange === undefined ? undefined : parsePortRange(portRange)) ?? site.portRange;
 }
 
+/** Ports the ranks of one replica may meet at. Nobody outside its nodes needs to know them. */
+export function rendezvousPorts({ launcher }: Pick<Spec, 'launcher'>, site: Pick<Site, 'portRange'>): PortRange {
+  const { portRange } = launcher.rendezvous;
+  return (portRange === undefined ? undefined : parsePortRange(portRange)) ?? site.portRange;
+}
+
 /** `LOW-HIGH`, unprivileged and in order; undefined when it is not. */
 export function parsePortRange(text: string): PortRange | undefined {
   const [low = 0, high = 0] = text.split('-').map(Number);

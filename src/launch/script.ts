@@ -11,6 +11,11 @@ export type LaunchInput = {
   /** Nodes this attempt is kept off, besides `spec.slurm.exclude`. */
   readonly excludedNodes: readonly string[];
   readonly site: Site;
+  /**
+   * Files that hold the secrets of `model.tokenFrom` and `endpoint.apiKeyFrom`: absolute, on a file system the compute
+   * nodes share with the operator, readable by the job's user alone (0600), there before the job starts and until it ends.
+   */
+  readonly secretFiles?: { readonly hfToken?: string; readonly apiKey?: string };
   /** Text of `config/launch/serve.sh`: read once by `main`, constant. */
   readonly body: string;
 };

@@ -1,10 +1,10 @@
-import { Model, type Spec } from '../api/spec.ts';
-import { tensorRanks } from './arguments.ts';
+import { Model, type SecretSource, type Spec } from '../api/spec.ts';
 import { whyNoEngineArgument } from './engine-options.ts';
 import { whyNoEngineVariable } from './engine-variables.ts';
 import { parsePortRange } from './ports.ts';
 import { whyNoSbatchOption } from './sbatch-options.ts';
 import { servedName } from './served.ts';
+import { topologyOf } from './topology.ts';
 
 type Complaint = { readonly at: readonly (string | number)[]; readonly message: string };
 type SpecCheck = (spec: Spec) => readonly Complaint[];
@@ -14,7 +14,10 @@ export const SPEC_CHECKS: readonly SpecCheck[] = [
   modelIsAnArgument,
   revisionHasARepository,
   namesAreApart,
+  secretsHaveOneSource,
   ranksFitTheGpus,
+  ranksShareTheNodes,
+  launcherSuits,
   memoryIsSaidOnce,
   venvBelongsToItsRuntime,
   portIsSaidOnce,
@@ -43,28 +46,84 @@ function namesAreApart({ model }: Spec): readonly Complaint[] {
   );
 }
 
+function secretsHaveOneSource({ model, endpoint }: Spec): readonly Complaint[] {
+  return [
+    ...onlyOne(['model', 'tokenFrom'], model.tokenFrom),
+    ...onlyOne(['endpoint', 'apiKeyFrom'], endpoint.apiKeyFrom),
+  ];
+}
+
+function onlyOne(at: Complaint['at'], source: SecretSource | undefined): readonly Complaint[] {
+  if (source === undefined) return [];
+  const named = Object.keys(source);
+  if (named.length === 1) return [];
+  const found = named.length === 0 ? 'none' : named.join(' and ');
+  return [{ at, message: `needs exactly one of env, file and secretKeyRef, and has ${found}` }];
+}
+
 function ranksFitTheGpus(spec: Spec): readonly Complaint[] {
   const { nodes, gpusPerNode } = spec.resources;
   const gpus = nodes * gpusPerNode;
   if (gpus === 0) return []; // An engine on CPUs has ranks too; nothing here knows how many fit.
-  const { pipeline } = spec.parallelism;
+  const { tensor, pipeline, data } = topologyOf(spec);
   const have = `nodes ${nodes} × gpusPerNode ${gpusPerNode} = ${counted(gpus, 'GPU')}`;
-  if (spec.parallelism.tensor === undefined && gpus % pipeline !== 0) {
+  if (spec.parallelism.tensor === undefined && gpus % (pipeline * data) !== 0) {
+    const [field, count] = data > 1 ? (['data', data] as const) : (['pipeline', pipeline] as const);
+    const divisor = data > 1 && pipeline > 1 ? `pipeline ${pipeline} × data ${data}` : `${field} ${count}`;
     return [
       {
-        at: ['parallelism', 'pipeline'],
-        message: `pipeline ${pipeline} does not divide ${have}: set parallelism.tensor, or another pipeline`,
+        at: ['parallelism', field],
+        message: `${divisor} does not divide ${have}: set parallelism.tensor, or another ${field}`,
       },
     ];
   }
-  const tensor = tensorRanks(spec);
-  const ranks = tensor * pipeline;
+  const ranks = tensor * pipeline * data;
   if (ranks <= gpus) return [];
   return [
     {
       at: ['parallelism', 'tensor'],
-      message: `tensor ${tensor} × pipeline ${pipeline} = ${counted(ranks, 'rank')}, but ${have}: each rank needs a GPU of its own`,
+      message: `${sum(spec)} = ${counted(ranks, 'rank')}, but ${have}: each rank needs a GPU of its own`,
     },
+  ];
+}
+
+/** vLLM gives every node of a replica as many ranks, and a data-parallel copy stays on its node. */
+function ranksShareTheNodes(spec: Spec): readonly Complaint[] {
+  const { nodes, tensor, pipeline, data } = topologyOf(spec);
+  if (nodes === 1 || spec.launcher.type === 'ray') return [];
+  if (data > 1) {
+    if (data % nodes === 0) return [];
+    return [
+      {
+        at: ['parallelism', 'data'],
+        message: `data ${data} over ${nodes} nodes: each node holds as many copies, so it must be a multiple of ${nodes}`,
+      },
+    ];
+  }
+  const ranks = tensor * pipeline;
+  if (ranks % nodes === 0) return [];
+  return [
+    {
+      at: ['parallelism'],
+      message: `${sum(spec)} = ${counted(ranks, 'rank')}, which ${nodes} nodes cannot share evenly: make it a multiple of ${nodes}`,
+    },
+  ];
+}
+
+function sum(spec: Spec): string {
+  const { tensor, pipeline, data } = topologyOf(spec);
+  return [`tensor ${tensor}`, `pipeline ${pipeline}`, ...(data > 1 ? [`data ${data}`] : [])].join(' × ');
+}
+
+function launcherSuits({ launcher, parallelism, engine }: Spec): readonly Complaint[] {
+  const at = ['launcher', 'type'];
+  return [
+    ...(launcher.type === 'ray' && parallelism.data > 1
+      ? [{ at, message: 'must be torchrun or native: data parallelism with ray is not served by this version' }]
+      : []),
+    ...(launcher.type === 'ray' && engine.type === 'stand-in'
+      ? [{ at, message: 'must be torchrun or native: the stand-in engine knows no ray' }]
+      : []),
   ];
 }
 
@@ -89,11 +148,18 @@ function venvBelongsToItsRuntime({ runtime, engine }: Spec): readonly Complaint[
   return [];
 }
 
-function portIsSaidOnce({ endpoint }: Spec): readonly Complaint[] {
-  const at = ['endpoint', 'portRange'];
-  if (endpoint.portRange === undefined) return [];
-  if (endpoint.port !== undefined) return [{ at, message: 'must not stand beside spec.endpoint.port: keep one' }];
-  return parsePortRange(endpoint.portRange) ? [] : [{ at, message: 'must be LOW-HIGH in order, within 1024-65535' }];
+function portIsSaidOnce({ endpoint, launcher }: Spec): readonly Complaint[] {
+  return [
+    ...(endpoint.port !== undefined && endpoint.portRange !== undefined
+      ? [{ at: ['endpoint', 'portRange'], message: 'must not stand beside spec.endpoint.port: keep one' }]
+      : inOrder(['endpoint', 'portRange'], endpoint.portRange)),
+    ...inOrder(['launcher', 'rendezvous', 'portRange'], launcher.rendezvous.portRange),
+  ];
+}
+
+function inOrder(at: Complaint['at'], range: string | undefined): readonly Complaint[] {
+  if (range === undefined || parsePortRange(range)) return [];
+  return [{ at, message: 'must be LOW-HIGH in order, within 1024-65535' }];
 }
 
 function argumentsAreTheUsers({ engine }: Spec): readonly Complaint[] {
@@ -108,9 +174,9 @@ function argumentsAreTheUsers({ engine }: Spec): readonly Complaint[] {
   });
 }
 
-function variablesAreTheUsers({ engine, model }: Spec): readonly Complaint[] {
-  return Object.keys(engine.env).flatMap((name) => {
-    const why = whyNoEngineVariable(name, model);
+function variablesAreTheUsers(spec: Spec): readonly Complaint[] {
+  return Object.keys(spec.engine.env).flatMap((name) => {
+    const why = whyNoEngineVariable(name, spec);
     return why === undefined ? [] : [{ at: ['engine', 'env', name], message: `is refused: ${why}` }];
   });
 }

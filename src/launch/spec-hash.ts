@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Spec } from '../api/spec.ts';
+import { defaultStages } from './topology.ts';
 
 /**
  * Names what a job was made from: two specs with one hash run the same job.
@@ -10,12 +11,18 @@ import { Spec } from '../api/spec.ts';
  */
 export function specHash(spec: Spec): string {
   const { replicas, suspend, restartPolicy, ...job } = spec;
-  const text = canonicalJson(withoutDefaults(job, DEFAULTS));
+  const text = canonicalJson(withoutDefaults(job, defaultsFor(spec)));
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 /** `model.uri` alone has no default; no spec of a person can be told from this one by its other fields. */
-const DEFAULTS: unknown = Spec.parse({ model: { uri: 'hf://a/b' } });
+const DEFAULTS = Spec.parse({ model: { uri: 'hf://a/b' } });
+
+/** The default of `pipeline` depends on other fields: it is no part of the schema, and no difference when written out. */
+function defaultsFor({ parallelism = DEFAULTS.parallelism, resources = DEFAULTS.resources }: Spec): unknown {
+  const pipeline = defaultStages({ parallelism, resources });
+  return { ...DEFAULTS, parallelism: { ...DEFAULTS.parallelism, pipeline } };
+}
 
 /** @returns undefined when nothing is left */
 function withoutDefaults(value: unknown, standard: unknown): unknown {

@@ -30,8 +30,22 @@ export type JobReport = {
   readonly failureClass?: string;
   readonly code?: number;
   readonly why?: string;
+  /** Files of weights read so far, while loading. */
+  readonly shards?: { readonly done: number; readonly total: number };
 };
-export const JOB_REPORT_PHASES = ['starting', 'loading', 'ready', 'draining', 'ended', 'failed'] as const;
+export const JOB_REPORT_PHASES = [
+  'starting',
+  /** The nodes of a replica wait for one another. */
+  'rendezvous',
+  'loading',
+  'compiling',
+  /** Everything is loaded, and nothing was answered yet. */
+  'warming',
+  'ready',
+  'draining',
+  'ended',
+  'failed',
+] as const;
 export type JobReportPhase = (typeof JOB_REPORT_PHASES)[number];
 
 const NAME = /^vllm\.([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.r(\d{1,4})\.a(\d{1,9})$/;
@@ -84,6 +98,7 @@ export function readReport(comment: string): JobReport {
   const port = wholeNumber(words.get('port'));
   const after = wholeNumber(words.get('after'));
   const code = wholeNumber(words.get('code'));
+  const shards = /^(\d{1,6})\/(\d{1,6})$/.exec(words.get('shards') ?? '');
   return {
     ...(phase && { phase }),
     ...(words.get('node') && { node: words.get('node') as string }),
@@ -92,6 +107,7 @@ export function readReport(comment: string): JobReport {
     ...(words.get('class') && { failureClass: words.get('class') as string }),
     ...(code !== undefined && { code }),
     ...(words.get('why') && { why: words.get('why') as string }),
+    ...(shards && { shards: { done: Number(shards[1]), total: Number(shards[2]) } }),
   };
 }
 

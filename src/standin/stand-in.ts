@@ -7,6 +7,7 @@
  * vLLM's flags that mean nothing here are accepted and passed over. Its own faults are the `--stand-in-…` flags below.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createConnection, createServer as createSocketServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const VERSION = '0.0.0+stand-in';
@@ -20,7 +21,10 @@ const FAULTS = {
   'crash-exit-code': 'default 0, which is what vLLM says when its engine dies',
   'hang-after-seconds': '/health stays 200, completions never answer, counters stand still',
   'wrong-model': 'serves this name and no other',
-  log: 'a line printed at the start: with exit-code, any failure there is',
+  log: 'lines printed at the start: with exit-code, any failure there is',
+  fail: 'lines printed after startup-seconds; then it ends with exit-code, default 1, and never serves',
+  rank: 'the other faults are those of this node alone, counted from 0',
+  'join-seconds': 'the ranks wait so long for one another, default 600',
   'exit-code': 'ends with it after startup-seconds and never serves',
   'token-milliseconds': 'time a token takes',
 } as const;
@@ -32,8 +36,13 @@ type Options = {
   readonly host: string;
   readonly port: number;
   readonly maxModelLen: number;
+  readonly group: Group | undefined;
+  readonly headless: boolean;
   readonly faults: Readonly<Partial<Record<Fault, string>>>;
 };
+
+/** Processes, one a node, that are one engine; rank 0 is its head. */
+type Group = { readonly size: number; readonly rank: number; readonly host: string; readonly port: number };
 
 type Counters = { running: number; promptTokens: number; generationTokens: number; stop: number; length: number };
 
@@ -53,15 +62,18 @@ async function main(argv: readonly string[]): Promise<void> {
   const options = readOptions(argv);
   log('APIServer', `vLLM API server version ${VERSION}: a stand-in, it answers without a model`);
   log('EngineCore', `Starting to load model ${options.model}...`);
-  if (options.faults.log !== undefined) process.stderr.write(`${options.faults.log}\n`);
+  print(options.faults.log);
   process.on('SIGTERM', () => process.exit(0));
   process.on('SIGINT', () => process.exit(0));
   await sleep(1000 * seconds(options.faults['startup-seconds'], 0));
-  const exitCode = options.faults['exit-code'];
+  print(options.faults.fail);
+  const exitCode = options.faults['exit-code'] ?? (options.faults.fail === undefined ? undefined : '1');
   if (exitCode !== undefined)
     fail(Number(exitCode), 'RuntimeError: Engine core initialization failed. See root cause above.');
+  if (options.headless) return follow(options);
+  const ranks = options.group === undefined ? undefined : await gather(options.group, options.faults);
   log('EngineCore', 'Loading weights took 0.00 seconds');
-  serve(options);
+  serve(options, ranks);
 }
 
 function readOptions(argv: readonly string[]): Options {
@@ -85,8 +97,10 @@ function readOptions(argv: readonly string[]): Options {
     if (!name.startsWith('--stand-in-')) continue;
     const fault = name.slice('--stand-in-'.length);
     if (!(fault in FAULTS)) fail(2, `vllm: error: unrecognized arguments: ${name}`);
-    faults[fault as Fault] = first(name) ?? '';
+    faults[fault as Fault] = (values.get(name) ?? []).join('\n');
   }
+  const group = readGroup((name, otherwise) => first(name) ?? otherwise);
+  const faulty = faults.rank === undefined || Number(faults.rank) === (group?.rank ?? 0);
   const served = values.get('--served-model-name') ?? [];
   const wrong = faults['wrong-model'];
   return {
@@ -95,18 +109,120 @@ function readOptions(argv: readonly string[]): Options {
     host: first('--host') ?? '0.0.0.0',
     port: Number(first('--port') ?? 8000),
     maxModelLen: Number(first('--max-model-len') ?? 32_768),
-    faults,
+    group,
+    headless: values.has('--headless'),
+    faults: faulty ? faults : {},
   };
 }
 
-function serve(options: Options): void {
+/** By `--nnodes`, or by data parallelism with an address: both name a rank and where its head is to be met. */
+function readGroup(flag: (name: string, otherwise: string) => string): Group | undefined {
+  const nodes = Number(flag('--nnodes', '1'));
+  if (nodes > 1)
+    return {
+      size: nodes,
+      rank: Number(flag('--node-rank', '0')),
+      host: flag('--master-addr', '127.0.0.1'),
+      port: Number(flag('--master-port', '29501')),
+    };
+  const host = flag('--data-parallel-address', '');
+  const local = Number(flag('--data-parallel-size-local', '1'));
+  const size = Number(flag('--data-parallel-size', '1')) / local;
+  if (host === '' || size <= 1) return undefined;
+  const rank = Number(flag('--data-parallel-start-rank', '0')) / local;
+  return { size, rank, host, port: Number(flag('--data-parallel-rpc-port', '29550')) };
+}
+
+type Ranks = {
+  /** One step of the whole engine. Waits for ever for a rank that is silent; rejects when one has gone. */
+  step(): Promise<void>;
+};
+
+/** The head waits for all others before it goes on; that one of them has gone it notices when it needs it. */
+async function gather(group: Group, faults: Options['faults']): Promise<Ranks> {
+  const peers = new Map<string, Socket>();
+  const server = createSocketServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.once('data', (name) => peers.set(String(name), socket));
+  });
+  server.on('error', ({ message }) => fail(1, `DistNetworkError: The server socket has failed to listen: ${message}`));
+  server.listen({ host: group.host, port: group.port });
+  const limit = seconds(faults['join-seconds'], 600);
+  const deadline = Date.now() + 1000 * limit;
+  while (peers.size < group.size - 1) {
+    if (Date.now() >= deadline)
+      fail(
+        1,
+        `DistStoreError: Timed out after ${limit + 1} seconds waiting for clients. ${peers.size + 1}/${group.size} clients joined.`,
+      );
+    await sleep(50);
+  }
+  log('EngineCore', `DP group leader: node_rank=0, master_addr=${group.host}, world_size=${group.size}`);
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    step() {
+      const next = last.then(() => Promise.all([...peers.values()].map(exchange)));
+      last = next;
+      return next.then(() => undefined);
+    },
+  };
+}
+
+function exchange(peer: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const gone = () => reject(new Error('Connection closed by peer'));
+    if (peer.destroyed) return gone();
+    peer.once('close', gone);
+    peer.once('data', () => {
+      peer.off('close', gone);
+      resolve();
+    });
+    peer.write('step');
+  });
+}
+
+/** Another node's part: joins its head, answers its steps, and stays when the head has gone, as vLLM's does. */
+async function follow({ group, faults }: Options): Promise<void> {
+  if (group === undefined) return fail(1, 'ValueError: --headless needs --nnodes or --data-parallel-address');
+  const { host, port, rank } = group;
+  log('Worker', `Launching vLLM headless multiproc executor, with head node address ${host}:${port}`);
+  const limit = seconds(faults['join-seconds'], 600);
+  const deadline = Date.now() + 1000 * limit;
+  while (!(await join(group))) {
+    if (Date.now() >= deadline)
+      fail(
+        1,
+        `DistNetworkError: The client socket has timed out after ${limit}000ms while trying to connect to (${host}, ${port}).`,
+      );
+    await sleep(200);
+  }
+  log('Worker', `rank ${rank} joined`);
+  const crashAfter = faults['crash-after-seconds'];
+  if (crashAfter !== undefined)
+    setTimeout(() => crash(seconds(faults['crash-exit-code'], 0)), 1000 * Number(crashAfter));
+  setInterval(() => undefined, 1 << 30);
+}
+
+function join({ host, port, rank }: Group): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port });
+    socket.on('error', () => resolve(false));
+    socket.on('data', () => socket.write('done'));
+    socket.on('connect', () => {
+      socket.write(`rank ${rank}`);
+      resolve(true);
+    });
+  });
+}
+
+function serve(options: Options, ranks: Ranks | undefined): void {
   const { faults } = options;
   const counters: Counters = { running: 0, promptTokens: 0, generationTokens: 0, stop: 0, length: 0 };
   const since = Date.now();
   const hangAfterMs = 1000 * seconds(faults['hang-after-seconds'], Number.POSITIVE_INFINITY);
   const isHung = () => Date.now() - since >= hangAfterMs;
   const server = createServer((request, response) => {
-    answer(request, response, { options, counters, isHung, created: Math.floor(since / 1000) }).catch(
+    answer(request, response, { options, ranks, counters, isHung, created: Math.floor(since / 1000) }).catch(
       (error: Error) => {
         if (!response.headersSent) sendError(response, 400, 'BadRequestError', error.message);
         else response.destroy();
@@ -128,6 +244,7 @@ function serve(options: Options): void {
 
 type Service = {
   readonly options: Options;
+  readonly ranks: Ranks | undefined;
   readonly counters: Counters;
   readonly isHung: () => boolean;
   /** Epoch, s. */
@@ -136,6 +253,9 @@ type Service = {
 
 async function answer(request: IncomingMessage, response: ServerResponse, service: Service): Promise<void> {
   const path = new URL(request.url ?? '/', 'http://stand-in').pathname;
+  const key = process.env.VLLM_API_KEY;
+  if (key && path.startsWith('/v1') && request.headers.authorization !== `Bearer ${key}`)
+    return send(response, 401, { error: 'Unauthorized' });
   switch (`${request.method} ${path}`) {
     case 'GET /health':
     case 'GET /ping':
@@ -221,12 +341,20 @@ async function complete(
   }
 }
 
-/** @returns false when the client has gone */
-async function nextToken(response: ServerResponse, { options, counters, isHung }: Service): Promise<boolean> {
+/** @returns false when the client has gone, or the engine */
+async function nextToken(response: ServerResponse, { options, ranks, counters, isHung }: Service): Promise<boolean> {
   const ms = seconds(options.faults['token-milliseconds'], 0);
   if (ms > 0) await sleep(ms);
   while (isHung() && !response.destroyed) await sleep(100);
   if (response.destroyed) return false;
+  try {
+    await ranks?.step();
+  } catch {
+    if (!response.headersSent) sendError(response, 500, 'InternalServerError', 'EngineCore encountered an issue.');
+    else response.destroy();
+    setTimeout(() => crash(0), 200);
+    return false;
+  }
   counters.generationTokens += 1;
   return true;
 }
@@ -346,6 +474,10 @@ function crash(code: number): never {
   log('EngineCore', 'Worker proc VllmWorker-0 died unexpectedly (exit code: -9), shutting down executor.');
   log('APIServer', 'EngineDeadError: EngineCore encountered an issue. See stack trace (above) for the root cause.');
   process.exit(code);
+}
+
+function print(lines: string | undefined): void {
+  if (lines !== undefined) process.stderr.write(`${lines}\n`);
 }
 
 function fail(code: number, line: string): never {

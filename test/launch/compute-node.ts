@@ -8,8 +8,9 @@ import { Spec, type SpecInput } from '../../src/api/spec.ts';
 import { composeScript, type LaunchInput } from '../../src/launch/script.ts';
 import { type LaunchVariables, launchVariables } from '../../src/launch/variables.ts';
 import { type JobReport, readReport } from '../../src/slurm/identity.ts';
+import { fakeSlurm } from './fake-slurm.ts';
 
-/** Runs rendered scripts with bash as a compute node would, with a scontrol that only writes down what it is told. */
+/** Runs rendered scripts with bash as a compute node would, with programs of Slurm's that only pretend. */
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 export const serveBody = await readFile(path.join(root, 'config/launch/serve.sh'), 'utf8');
@@ -42,8 +43,12 @@ export type RunningJob = {
   log(): Promise<string>;
   makeSlurmHear(): Promise<void>;
   signal(name: NodeJS.Signals): void;
-  /** Processes of this job that live, in whatever session: each carries its number in its environment. */
-  processes(): Promise<readonly number[]>;
+  /** Processes of this job that live, in whatever session, of one node or all: their environment says so. */
+  processes(node?: string): Promise<readonly number[]>;
+  /** The engine's process on a node. */
+  engineOn(node: string): Promise<number>;
+  /** From now on this node runs nothing any more, and nobody is told. */
+  loseNode(node: string): Promise<void>;
 };
 
 export type JobOptions = {
@@ -58,9 +63,14 @@ export type JobOptions = {
   readonly firstPort?: number;
   /** What the job inherits, beside PATH, HOME and what Slurm sets. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Nodes that run nothing from the start. */
+  readonly lostNodes?: readonly string[];
   /** Reports fail until `makeSlurmHear`. */
   readonly slurmIsDeaf?: boolean;
-  /** Put in front of PATH besides the fake scontrol: name of a command to its shell text. */
+  readonly secretFiles?: LaunchInput['secretFiles'];
+  /** Of serve.sh, in seconds: tests do not wait as long as a cluster may. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** Put in front of PATH besides the fake programs of Slurm: name of a command to its shell text. */
   readonly commands?: Readonly<Record<string, string>>;
 };
 
@@ -98,7 +108,9 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
   await writeFile(comments, '');
   const deafness = path.join(directory, 'deaf');
   if (options.slurmIsDeaf) await writeFile(deafness, '');
-  const commands = { scontrol: fakeScontrol(comments, deafness), ...options.commands };
+  for (const node of options.lostNodes ?? []) await writeFile(path.join(directory, `lost-${node}`), '');
+  const nodes = Array.from({ length: options.spec?.resources?.nodes ?? 1 }, (_, i) => `node00${i + 1}`);
+  const commands = { ...fakeSlurm(directory, nodes), ...options.commands };
   for (const [name, text] of Object.entries(commands)) {
     await writeFile(path.join(bin, name), text);
     await chmod(path.join(bin, name), 0o755);
@@ -117,7 +129,8 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
     identity,
     spec,
     excludedNodes: [],
-    body: serveBody,
+    body: withConstants(options.constants ?? {}),
+    ...(options.secretFiles && { secretFiles: options.secretFiles }),
     site: {
       logDirectory: directory,
       portRange: { low, high: low + ports - 1 },
@@ -125,7 +138,7 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
       standInCommand: standIn,
     },
   };
-  await writeFile(script, composeScript([], { ...launchVariables(input), ...options.variables }, serveBody));
+  await writeFile(script, composeScript([], { ...launchVariables(input), ...options.variables }, input.body));
 
   const log = path.join(directory, 'job.log');
   const output = await open(log, 'a');
@@ -137,6 +150,7 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
       HOME: directory,
       SLURM_JOB_ID: jobId,
       SLURMD_NODENAME: 'node001',
+      SLURM_JOB_NODELIST: nodes.join(','),
     },
     stdio: ['ignore', output.fd, output.fd],
     detached: true,
@@ -159,7 +173,18 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
     log: () => readFile(log, 'utf8'),
     makeSlurmHear: () => rm(deafness),
     signal: (name) => child.kill(name),
-    processes: () => processesOfJob(jobId),
+    processes: (node) => processesOfJob(jobId, node),
+    async engineOn(node) {
+      for (const pid of await processesOfJob(jobId, node)) {
+        const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+        if (command.startsWith(`${process.execPath}\0`)) return pid;
+      }
+      throw new Error(`no engine on ${node}`);
+    },
+    async loseNode(node) {
+      await writeFile(path.join(directory, `lost-${node}`), '');
+      for (const pid of await processesOfJob(jobId, node)) tryKill(pid, 'SIGKILL');
+    },
     async reached(phase) {
       let over = false;
       exited.then(() => (over = true));
@@ -175,13 +200,13 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
   return job;
 }
 
-const fakeScontrol = (comments: string, deafness: string) => `#!/bin/bash
-case "$1 $2" in
-  'show node') echo "NodeName=$3 Arch=x86_64 NodeAddr=127.0.0.1 NodeHostName=$3" ;;
-  update*) [ ! -e '${deafness}' ] && printf '%s\\n' "\${3#comment=}" >>'${comments}' ;;
-  *) exit 1 ;;
-esac
-`;
+function withConstants(constants: Readonly<Record<string, number>>): string {
+  return Object.entries(constants).reduce((body, [name, value]) => {
+    const line = new RegExp(`^${name}=\\d+`, 'm');
+    if (!line.test(body)) throw new Error(`serve.sh has no ${name}`);
+    return body.replace(line, `${name}=${value}`);
+  }, serveBody);
+}
 
 /** Polls until there is an answer. The deadline is for a machine that is very busy, no measure of anything. */
 export async function eventually<T>(look: () => Promise<T | undefined>, deadlineMs = 60_000): Promise<T> {
@@ -211,12 +236,14 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-async function processesOfJob(jobId: string): Promise<readonly number[]> {
+async function processesOfJob(jobId: string, node?: string): Promise<readonly number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const living = await Promise.all(
     pids.map(async (pid) => {
       const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-      return environment.split('\0').includes(`SLURM_JOB_ID=${jobId}`) ? [Number(pid)] : [];
+      const variables = environment.split('\0');
+      const isOnNode = node === undefined || variables.includes(`SLURMD_NODENAME=${node}`);
+      return isOnNode && variables.includes(`SLURM_JOB_ID=${jobId}`) ? [Number(pid)] : [];
     }),
   );
   return living.flat();

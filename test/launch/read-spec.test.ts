@@ -51,10 +51,10 @@ const cases: readonly [title: string, raw: unknown, problems: readonly Told[]][]
   ],
   [
     'values out of bounds',
-    { model, replicas: -1, resources: { nodes: 2 }, engine: { gpuMemoryUtilization: 0, env: { '1A': 'x' } } },
+    { model, replicas: -1, resources: { nodes: 65 }, engine: { gpuMemoryUtilization: 0, env: { '1A': 'x' } } },
     [
       ['spec.replicas', 'must be at least 0, not -1'],
-      ['spec.resources.nodes', 'must be 1: replicas over several nodes are not served by this version'],
+      ['spec.resources.nodes', 'must be at most 64, not 65'],
       ['spec.engine.gpuMemoryUtilization', 'must be above 0, not 0'],
       ['spec.engine.env.1A', 'must be an environment variable name'],
     ],
@@ -77,6 +77,116 @@ const cases: readonly [title: string, raw: unknown, problems: readonly Told[]][]
         'spec.parallelism.pipeline',
         'pipeline 3 does not divide nodes 1 × gpusPerNode 4 = 4 GPUs: set parallelism.tensor, or another pipeline',
       ],
+    ],
+  ],
+  [
+    'copies that need more GPUs than there are',
+    { model, parallelism: { tensor: 2, data: 4 }, resources: { nodes: 2, gpusPerNode: 2 } },
+    [
+      [
+        'spec.parallelism.tensor',
+        'tensor 2 × pipeline 1 × data 4 = 8 ranks, but nodes 2 × gpusPerNode 2 = 4 GPUs: each rank needs a GPU of its own',
+      ],
+    ],
+  ],
+  [
+    'copies that do not divide the GPUs',
+    { model, parallelism: { data: 3 }, resources: { gpusPerNode: 4 } },
+    [
+      [
+        'spec.parallelism.data',
+        'data 3 does not divide nodes 1 × gpusPerNode 4 = 4 GPUs: set parallelism.tensor, or another data',
+      ],
+    ],
+  ],
+  [
+    'copies that nodes cannot share',
+    { model, parallelism: { tensor: 1, data: 3 }, resources: { nodes: 2, gpusPerNode: 4 } },
+    [['spec.parallelism.data', 'data 3 over 2 nodes: each node holds as many copies, so it must be a multiple of 2']],
+  ],
+  [
+    'ranks that nodes cannot share',
+    { model, parallelism: { tensor: 3 }, resources: { nodes: 2, gpusPerNode: 2 } },
+    [
+      [
+        'spec.parallelism',
+        'tensor 3 × pipeline 1 = 3 ranks, which 2 nodes cannot share evenly: make it a multiple of 2',
+      ],
+    ],
+  ],
+  ['ranks over nodes of GPUs', { model, resources: { nodes: 4, gpusPerNode: 8 } }, []],
+  [
+    'tensor ranks over nodes without GPUs',
+    { model, parallelism: { tensor: 2 }, resources: { nodes: 2, gpusPerNode: 0 } },
+    [],
+  ],
+  [
+    'one rank for two nodes without GPUs',
+    { model, parallelism: { tensor: 1 }, resources: { nodes: 2, gpusPerNode: 0 } },
+    [
+      [
+        'spec.parallelism',
+        'tensor 1 × pipeline 1 = 1 rank, which 2 nodes cannot share evenly: make it a multiple of 2',
+      ],
+    ],
+  ],
+  [
+    'ray where it cannot be',
+    {
+      model,
+      engine: { type: 'stand-in' },
+      launcher: { type: 'ray' },
+      parallelism: { data: 2 },
+      resources: { nodes: 2 },
+    },
+    [
+      ['spec.launcher.type', 'must be torchrun or native: data parallelism with ray is not served by this version'],
+      ['spec.launcher.type', 'must be torchrun or native: the stand-in engine knows no ray'],
+    ],
+  ],
+  [
+    'secrets from nowhere, and from two places',
+    {
+      model: { ...model, tokenFrom: {} },
+      endpoint: { apiKeyFrom: { env: 'KEY', secretKeyRef: { name: 'vllm', key: 'api' } } },
+    },
+    [
+      ['spec.model.tokenFrom', 'needs exactly one of env, file and secretKeyRef, and has none'],
+      ['spec.endpoint.apiKeyFrom', 'needs exactly one of env, file and secretKeyRef, and has env and secretKeyRef'],
+    ],
+  ],
+  [
+    'a meeting place that is none',
+    { model, launcher: { rendezvous: { timeoutSeconds: 1, portRange: '8000' } } },
+    [
+      ['spec.launcher.rendezvous.timeoutSeconds', 'must be at least 10, not 1'],
+      ['spec.launcher.rendezvous.portRange', 'must be LOW-HIGH, such as 20000-30000'],
+    ],
+  ],
+  [
+    'ranges backwards for ranks to meet',
+    { model, launcher: { rendezvous: { portRange: '9000-8000' } } },
+    [['spec.launcher.rendezvous.portRange', 'must be LOW-HIGH in order, within 1024-65535']],
+  ],
+  [
+    'what a field says and the environment says too',
+    { model, launcher: { nccl: { debug: 'INFO' } }, engine: { env: { NCCL_DEBUG: 'WARN', NCCL_IB_TIMEOUT: '22' } } },
+    [['spec.engine.env.NCCL_DEBUG', 'is refused: spec.launcher.nccl.debug sets it']],
+  ],
+  [
+    'the place of a rank',
+    {
+      model,
+      engine: { args: ['--nnodes=2', '-dp', '2', '--enable-expert-parallel', '--distributed-executor-backend=ray'] },
+    },
+    [
+      [
+        'spec.engine.args[0]',
+        '--nnodes is refused: the operator gives each rank its place: set spec.parallelism and spec.resources',
+      ],
+      ['spec.engine.args[1]', '-dp is refused: set spec.parallelism.data'],
+      ['spec.engine.args[3]', '--enable-expert-parallel is refused: set spec.parallelism.expert'],
+      ['spec.engine.args[4]', '--distributed-executor-backend is refused: set spec.launcher.type'],
     ],
   ],
   ['fewer ranks than GPUs', { model, parallelism: { tensor: 3 }, resources: { gpusPerNode: 4 } }, []],
@@ -158,10 +268,7 @@ const cases: readonly [title: string, raw: unknown, problems: readonly Told[]][]
       ['spec.engine.args[2]', '--port is refused: the operator chooses it on the node: set spec.endpoint'],
       ['spec.engine.args[3]', '--served_model_name is refused: set spec.model.name and spec.model.aliases'],
       ['spec.engine.args[5]', '--max-model-len is refused: set spec.engine.maxModelLen'],
-      [
-        'spec.engine.args[6]',
-        '--api-key is refused: the endpoint would not answer where and how it is asked: over HTTP, at its own port, without a key',
-      ],
+      ['spec.engine.args[6]', '--api-key is refused: everybody can read the job script: set spec.endpoint.apiKeyFrom'],
       ['spec.engine.args[7]', '-tp is refused: set spec.parallelism.tensor'],
       ['spec.engine.args[8]', '-- is refused: ends the options, and the operator writes some behind it'],
     ],
@@ -193,10 +300,7 @@ const cases: readonly [title: string, raw: unknown, problems: readonly Told[]][]
       },
     },
     [
-      [
-        'spec.engine.env.HF_TOKEN',
-        'is refused: everybody can read the job script: log in once on the cluster with `hf auth login`',
-      ],
+      ['spec.engine.env.HF_TOKEN', 'is refused: everybody can read the job script: set spec.model.tokenFrom'],
       ['spec.engine.env.SLURM_JOB_ID', 'is refused: SLURM sets it'],
       ['spec.engine.env.HF_HOME', 'is refused: spec.model.cache.path sets it'],
       ['spec.engine.env.HF_HUB_OFFLINE', 'is refused: spec.model.cache.offline sets it'],

@@ -55,16 +55,38 @@ const scripts: readonly {
         toolCallParser: 'openai',
         reasoningParser: 'openai_gptoss',
         trustRemoteCode: true,
-        args: ['--enable-expert-parallel', '--hf-overrides', '{"rope": {"factor": 4.0}}'],
+        args: ['--enforce-eager', '--hf-overrides', '{"rope": {"factor": 4.0}}'],
         env: { VLLM_LOGGING_LEVEL: 'DEBUG', NCCL_SOCKET_IFNAME: '=ib0' },
       },
       endpoint: { portRange: '8100-8199' },
       probes: {
         startup: { timeoutSeconds: 3600 },
         liveness: { periodSeconds: 30, timeoutSeconds: 20, failureThreshold: 4 },
+        canary: { periodSeconds: 45, timeoutSeconds: 25 },
       },
     },
     more: { excludedNodes: ['node007', 'node009'] },
+  },
+  {
+    name: 'nodes',
+    title: 'two nodes of four GPUs',
+    spec: { model: { uri: 'hf://zai-org/GLM-4.7-FP8' }, resources: { nodes: 2, gpusPerNode: 4 } },
+  },
+  {
+    name: 'copies',
+    title: 'copies of a mixture of experts on two nodes, with secrets and a fabric of its own',
+    spec: {
+      model: { uri: 'hf://Qwen/Qwen3-235B-A22B', tokenFrom: { env: 'HF_TOKEN' } },
+      parallelism: { data: 4, expert: true },
+      resources: { nodes: 2, gpusPerNode: 4 },
+      launcher: {
+        type: 'native',
+        rendezvous: { timeoutSeconds: 120, portRange: '31000-31099' },
+        nccl: { socketIfname: '=ib0', blocksize: 1_048_576, ibTimeout: 22, debug: 'INFO' },
+      },
+      endpoint: { port: 8000, apiKeyFrom: { secretKeyRef: { name: 'vllm', key: 'api-key' } } },
+    },
+    more: { secretFiles: { hfToken: '/home/ops/secrets/a.token', apiKey: '/home/ops/secrets/a.key' } },
   },
   {
     name: 'site-defaults',
@@ -134,7 +156,7 @@ describe('the script of an attempt', () => {
         input: renderScript(inputOf(one, 'set | grep -c ^VSO_\n')),
         encoding: 'utf8',
       });
-      assert.equal(assigned, '14\n');
+      assert.equal(assigned, '26\n');
     });
   }
 

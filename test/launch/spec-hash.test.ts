@@ -29,6 +29,14 @@ describe('the hash of a spec', () => {
     assert.equal(specHash({ ...present, probes: { ...present.probes, startup: {} } } as Spec), plain);
   });
 
+  it('does not change when the split is written out that is so by default, and does with any other', () => {
+    const nodes = { resources: { nodes: 2, gpusPerNode: 4 } };
+    const split = (parallelism: SpecInput['parallelism']) => hashOf({ ...nodes, parallelism });
+    assert.equal(split({ pipeline: 2 }), hashOf(nodes));
+    assert.equal(split({ tensor: 8, pipeline: 1 }), split({ tensor: 8 }));
+    assert.equal(new Set([hashOf(nodes), split({ pipeline: 1 }), split({ tensor: 8 }), split({ data: 2 })]).size, 4);
+  });
+
   it('does not change with the order of names in a file', () => {
     assert.equal(hashOf({ engine: { env: { A: '1', B: '2' } } }), hashOf({ engine: { env: { B: '2', A: '1' } } }));
   });
@@ -49,6 +57,13 @@ describe('the hash of a spec', () => {
     { endpoint: { port: 8000 } },
     { probes: { startup: { timeoutSeconds: 60 } } },
     { probes: { liveness: { periodSeconds: 5 } } },
+    { probes: { canary: { periodSeconds: 5 } } },
+    { resources: { nodes: 2 } },
+    { parallelism: { data: 2 } },
+    { parallelism: { expert: true } },
+    { launcher: { type: 'native' } },
+    { model: { uri: 'hf://org/repo', tokenFrom: { env: 'A' } } },
+    { endpoint: { apiKeyFrom: { file: '/key' } } },
   ];
   it('changes with everything that a job is made from', () => {
     const hashes = changes.map((change) => hashOf(change));

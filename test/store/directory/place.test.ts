@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rename, rm, utimes } from 'node:fs/promises';
+import { rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure, find, value } from '../../contract/store.ts';
 import { refusingFiles } from './broken-files.ts';
@@ -105,7 +105,6 @@ inScratch('the lock is renewed as time goes by', async (scratch) => {
   await scratch.open({ clock, rescanMs: 3_600_000 });
   const file = join(scratch.path, LOCK);
   await utimes(file, new Date(0), new Date(0));
-  const { stat } = await import('node:fs/promises');
   clock.advance(20_000);
   while ((await stat(file)).mtimeMs === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(JSON.parse(await scratch.read(LOCK)).pid, process.pid);

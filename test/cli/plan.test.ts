@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { workspace } from './workspace.ts';
+
+const FILE = `apiVersion: vllm-slurm.dev/v1alpha1
+kind: VLLMDeployment
+metadata: { name: qwen }
+spec:
+  model: { uri: hf://a/b }
+  replicas: 2
+  slurm: { partitions: [gpu] }
+`;
+
+test('render prints the batch script and nothing else, and needs no directory', async () => {
+  await using here = workspace();
+  const { code, stdout, stderr } = await here.runWithInput(FILE, 'render', '-f', '-', '--directory', '/nowhere');
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+  const lines = stdout.split('\n');
+  assert.equal(lines[0], '#!/bin/bash');
+  assert.ok(lines.includes('#SBATCH --job-name=vllm.default.qwen.r0.a1'));
+  assert.ok(lines.includes('#SBATCH --partition=gpu'));
+});
+
+test('plan tells what would be submitted with the exact script, and does nothing', async () => {
+  await using here = workspace();
+  const before = readdirSync(here.home, { recursive: true });
+  const { code, stdout } = await here.runWithInput(FILE, 'plan', '-f', '-');
+  assert.equal(code, 0);
+  assert.deepEqual(stdout.split('\n').slice(0, 3), [
+    'default/qwen: new, 2 replicas',
+    '  submit vllm.default.qwen.r0.a1 (replica 0, attempt 1)',
+    '  submit vllm.default.qwen.r1.a1 (replica 1, attempt 1)',
+  ]);
+  const scripts = stdout.split('--- sbatch input of ').slice(1);
+  const rendered = (await here.runWithInput(FILE, 'render', '-f', '-')).stdout;
+  const planned = scripts[0]?.split('\n').slice(1).join('\n').split('\n--- end ---')[0];
+  assert.equal(scripts.length, 2);
+  assert.equal(planned?.replaceAll(/nonce=\S+/g, 'nonce=preview'), rendered.trimEnd());
+  assert.deepEqual(readdirSync(here.home, { recursive: true }), before);
+});
+
+test('all that is wrong with a file is told with line and field, and nothing is planned', async () => {
+  await using here = workspace();
+  const wrong = FILE.replace('replicas: 2', 'replicas: many').replace('slurm:', 'slrum:');
+  const { code, stdout, stderr } = await here.runWithInput(wrong, 'plan', '-f', '-');
+  assert.deepEqual({ code, stdout }, { code: 1, stdout: '' });
+  assert.match(stderr, /^error: stdin:6: spec\.replicas: /m);
+  assert.match(stderr, /^error: stdin:7: spec\.slrum: .*slurm/m);
+});
+
+test('a file that is not there, and one without deployments, are told apart', async () => {
+  await using here = workspace();
+  const missing = await here.run('render', '-f', 'missing.yaml');
+  assert.deepEqual({ code: missing.code, stdout: missing.stdout }, { code: 1, stdout: '' });
+  assert.match(missing.stderr, /^error: missing\.yaml cannot be read: /);
+  const foreign = await here.runWithInput('apiVersion: v1\nkind: ConfigMap\n', 'render', '-f', '-');
+  assert.deepEqual(foreign, { code: 1, stdout: '', stderr: 'error: stdin holds no deployment\n' });
+});
