@@ -81,7 +81,7 @@ export async function openDesk(bed: NodeBed, settings: Readonly<Record<string, s
     const [file, ...rest] = program(...args);
     const done = await execa(file, rest, { timeout, stdin: 'ignore', reject: false });
     assert.equal(
-      done.exitCode,
+      done.exitCode ?? done.signal,
       0,
       `vllm-slurm ${args.join(' ')}: ${done.stderr}\n${done.stdout}\n${said.slice(-3000)}`,
     );
@@ -91,6 +91,23 @@ export async function openDesk(bed: NodeBed, settings: Readonly<Record<string, s
   async function status(name: string): Promise<Status> {
     const text = await readFile(`${directory}/${name}.status.yaml`, 'utf8').catch(() => '{}');
     return Status.parse((parse(text) as { readonly status?: unknown }).status ?? {});
+  }
+
+  async function shows(
+    name: string,
+    what: string,
+    deadlineMs: number,
+    is: (status: Status) => boolean,
+  ): Promise<Status> {
+    let last: Status = {};
+    return until(
+      () => ({ what, last, said: said.slice(-3000) }),
+      deadlineMs,
+      async () => {
+        last = await status(name);
+        return is(last) ? last : undefined;
+      },
+    );
   }
 
   async function begin(): Promise<void> {
@@ -126,21 +143,12 @@ export async function openDesk(bed: NodeBed, settings: Readonly<Record<string, s
     },
     tell: (...args) => run(COMMAND_MS, ...args),
     status,
-    async shows(name, what, deadlineMs, is) {
-      let last: Status = {};
-      return until(
-        () => ({ what, last }),
-        deadlineMs,
-        async () => {
-          last = await status(name);
-          return is(last) ? last : undefined;
-        },
-      );
-    },
+    shows,
     async ready(name, deadlineMs) {
       const startMs = performance.now();
-      const timeout = `--timeout=${Math.ceil(deadlineMs / 1000)}s`;
-      await run(deadlineMs + COMMAND_MS, 'wait', name, '--for=condition=Ready', timeout);
+      await shows(name, 'Ready', deadlineMs, ({ conditions }) =>
+        Boolean(conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True')),
+      );
       return Math.round(performance.now() - startMs);
     },
     said: () => said,

@@ -27,15 +27,14 @@ export function tinyModel(vllm: RealVllm, nodes: number, launcher: Launcher = 't
 
 /**
  * The stand-in engine over two nodes, under the real launcher; probes and retries as a deployment has them by default.
- * @param venv for torchrun
+ * @param venv where torchrun is
  */
 export function standIn(venv: string, launcher: Launcher = 'torchrun', args: readonly string[] = []): SpecInput {
   return {
     model: { uri: 'hf://example/tiny', name: 'tiny' },
     parallelism: { tensor: 2 },
     resources: { nodes: 2, gpusPerNode: 0, memory: '2G' },
-    runtime: { type: 'venv', venv },
-    engine: { type: 'stand-in', args: [...args] },
+    engine: { type: 'stand-in', args: [...args], env: { PATH: `${venv}/bin:/usr/bin:/bin` } },
     launcher: { type: launcher },
     restartPolicy: { maxRestarts: 100, excludeFailedNodes: { ttlSeconds: 60 } },
   };

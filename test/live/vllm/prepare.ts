@@ -15,6 +15,8 @@ export type RealVllm = {
 
 const INSTALL_SH = fileURLToPath(new URL('./install.sh', import.meta.url));
 const MAKE_TINY_MODEL_PY = fileURLToPath(new URL('./make-tiny-model.py', import.meta.url));
+/** What `install.sh` leaves of the version it makes by default. */
+const FINISHED = 'vllm-0.32.0/.finished';
 /** Of a download of several gigabytes. */
 const DEADLINE_MS = 1_800_000;
 
@@ -26,13 +28,14 @@ export async function prepareVllm(say: (line: string) => void): Promise<RealVllm
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'vllm-slurm-operator');
   const startMs = performance.now();
   const took = (): string => `${Math.round((performance.now() - startMs) / 1000)} s`;
-  say(`vLLM for CPUs in ${cache}: the first time this downloads gigabytes`);
+  const found = await exists(join(cache, FINISHED));
+  if (!found) say(`vLLM for CPUs is made in ${cache}: gigabytes are downloaded, once`);
   const { stdout: venv } = await execa(INSTALL_SH, [cache], {
     timeout: DEADLINE_MS,
     stdin: 'ignore',
     stderr: 'inherit',
   });
-  say(`vLLM is there, after ${took()}`);
+  if (!found) say(`vLLM is there, after ${took()}`);
   const model = join(cache, 'tiny-model');
   if (!(await exists(model))) {
     await makeModel(venv, model);
