@@ -206,7 +206,7 @@ const rows: readonly Row[] = [
   ],
   [
     'running beyond the start-up time-out and its slack: given up, the next attempt waits for its end',
-    { status: { records: [SEEN] }, jobs: [runningJob({ startMs: NOW - 1_860_000 })] },
+    { status: { records: [SEEN] }, jobs: [runningJob({ startMs: NOW - 1_861_000 })] },
     {
       actions: [
         'claim',

@@ -110,7 +110,7 @@ export const SAFETY: readonly SafetyPromise[] = [
     write(truth, _, after) {
       const { endpoints = [], jobs = [], records = [] } = after.status;
       const named = [...endpoints, ...jobs, ...records].flatMap(({ jobId }) => jobId ?? []);
-      const foreign = named.find((id) => truth.job(after.uid, id) === undefined);
+      const foreign = named.find((id) => !truth.job(after.uid, id) && !truth.acknowledged(after.uid, id));
       return foreign === undefined ? undefined : `${after.key.name} names job ${foreign}, which is not its own`;
     },
   },
@@ -189,7 +189,16 @@ export const SAFETY: readonly SafetyPromise[] = [
                 one.identity.uid === after.uid && one.identity.replica === record.replica && isHealthy(truth, one),
             ) && wasReady(record.replica),
       );
-      const worse = kept.find((record) => !isUp(record.replica) && !wasReady(record.replica));
+      const serves = (replica: number) =>
+        truth
+          .live()
+          .some(
+            ({ job, identity }) =>
+              identity.uid === after.uid &&
+              identity.replica === replica &&
+              truth.trace(job).servingSinceMs !== undefined,
+          );
+      const worse = kept.find(({ replica }) => !isUp(replica) && !wasReady(replica) && !serves(replica));
       return better && worse && `replica ${better.replica} serves and is given up before ${worse.replica}`;
     },
   },
