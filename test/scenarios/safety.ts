@@ -110,7 +110,7 @@ export const SAFETY: readonly SafetyPromise[] = [
     write(truth, _, after) {
       const { endpoints = [], jobs = [], records = [] } = after.status;
       const named = [...endpoints, ...jobs, ...records].flatMap(({ jobId }) => jobId ?? []);
-      const foreign = named.find((id) => truth.job(after.uid, id) === undefined);
+      const foreign = named.find((id) => !truth.job(after.uid, id) && !truth.acknowledged(after.uid, id));
       return foreign === undefined ? undefined : `${after.key.name} names job ${foreign}, which is not its own`;
     },
   },

@@ -5,6 +5,7 @@ import type { SpecInput } from '../../src/api/spec.ts';
 import type { Condition } from '../../src/api/status.ts';
 import type { DeploymentEvent } from '../../src/controller/events.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
+import { err } from '../../src/result.ts';
 import type { FaultRule } from '../../src/slurm/simulated/faults.ts';
 import { createRandom, type Random } from '../../src/slurm/simulated/random.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type SimulatedSlurm,
 } from '../../src/slurm/simulated/simulated.ts';
 import { createMemoryStore, type StoreCall, type StoreFault } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/store.ts';
 import { createManualClock } from '../gen/manual-clock.ts';
 import { type Operator, type Settings, startOperator } from '../gen/operator.ts';
 import { createSimulatedProber } from '../gen/simulated-prober.ts';
@@ -68,6 +70,9 @@ export type ScenarioOptions = Settings & {
   readonly believes?: Parameters<typeof createSimulatedProber>[2];
 };
 
+/** After a write or a read that failed a turn comes again so much later. */
+const STORE_RETRY_MS = 60_000;
+
 export const keyOf = (name: string): Key => ({ namespace: 'default', name });
 
 export function createScenario(options: ScenarioOptions = {}): Scenario {
@@ -90,19 +95,20 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
   });
   const specs = new Map<string, SpecInput>();
   const events = new Map<string, DeploymentEvent[]>();
+  const readFaults = new Map<StoreCall, number>();
   let cutUntilMs = 0;
   let operator: Operator | undefined;
 
   function start(): void {
     operator?.kill();
-    witness.disturbed();
+    witness.operatorIs('up');
     note(() => 'the operator starts');
     operator = startOperator(
       {
         clock,
         random,
         slurm: witness.slurm,
-        store: witness.store,
+        store: { ...witness.store, list: failing('list'), get: failing('get') },
         settings: options,
         events: {
           async record(resource, told) {
@@ -120,8 +126,25 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
             believes,
           ),
       },
-      witness.threw,
+      {
+        onError: witness.threw,
+        onKilled: (call) => {
+          note(() => `the operator is killed ${call}`);
+          witness.operatorIs('down');
+        },
+      },
     );
+  }
+
+  /** Reads fail here and not in the store itself: the witness reads there too. */
+  function failing<C extends 'list' | 'get'>(call: C): Store[C] {
+    const read = witness.store[call] as (key: Key) => Promise<unknown>;
+    const faulty = async (key: Key) => {
+      const left = readFaults.get(call) ?? 0;
+      readFaults.set(call, Math.max(0, left - 1));
+      return left > 0 ? err({ kind: 'unavailable', message: 'the store does not answer' }) : read(key);
+    };
+    return faulty as Store[C];
   }
 
   function breached(): void {
@@ -171,9 +194,7 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
     now: clock.now,
     start,
     kill() {
-      note(() => 'the operator is killed');
       operator?.kill();
-      witness.disturbed();
     },
     operator() {
       assert.ok(operator, 'the operator was started');
@@ -191,9 +212,11 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
       cluster.control.setFault(rule);
       if (rule.answersAfterMs) witness.disturbed(Math.max(rule.untilMs ?? 0, clock.now()) + rule.answersAfterMs);
     },
-    storeFault(call, fault, times) {
-      note(() => `store fault ${call} ${fault} × ${times ?? 1}`);
-      store.failNext(call, fault, times);
+    storeFault(call, fault, times = 1) {
+      note(() => `store fault ${call} ${fault} × ${times}`);
+      witness.disturbed(clock.now() + STORE_RETRY_MS * times);
+      if (call === 'list' || call === 'get') readFaults.set(call, times);
+      else store.failNext(call, fault, times);
     },
     crashController(losesMs) {
       note(() => `the controller crashes and loses ${losesMs ?? 5000} ms`);
@@ -208,6 +231,8 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
       note(() => 'healed');
       cluster.control.heal();
       store.heal();
+      readFaults.clear();
+      operator?.spare();
       cutUntilMs = 0;
     },
     advance,
