@@ -17,18 +17,14 @@ function install() {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < 20) stop(`Node.js 20 or later is needed to install; this is ${process.version}.`);
   process.stderr.write('Installing dependencies (once, about half a minute) ...\n');
-  // A production environment would leave out the Node.js this project brings along.
+  // Versions are those of the lock file. `npm ci` would also insist on the optional packages of every other platform,
+  // which not every registry carries. A production environment would leave out the Node.js this project brings along.
   const { status, error, stdout, stderr } = spawnSync(
     'npm',
-    ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
-    {
-      cwd: root,
-      encoding: 'utf8',
-      timeout: 600_000,
-      maxBuffer: 16 * 1024 * 1024,
-    },
+    ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
+    { cwd: root, encoding: 'utf8', timeout: 600_000, maxBuffer: 16 * 1024 * 1024 },
   );
-  if (status !== 0) stop(`npm ci failed:\n${error?.message ?? ''}${stdout ?? ''}${stderr ?? ''}`);
+  if (status !== 0) stop(`npm install failed:\n${[error?.message, stderr, stdout].filter(Boolean).join('\n')}`);
 }
 
 /** @param {string} message */

@@ -43,7 +43,9 @@ export function eventsOf(
         ]
       : [];
   const told = ['Ready', 'Stalled', 'SlurmReachable'];
+  const stalled = after.conditions?.find((condition) => condition.type === 'Stalled');
   const turned = (after.conditions ?? []).flatMap((condition) => {
+    if (condition.type === 'Ready' && condition.reason === stalled?.reason) return []; // Stalled tells it
     const known = before.conditions?.find((other) => other.type === condition.type);
     if (!told.includes(condition.type) || known?.status === condition.status) return [];
     if (!known && condition.type !== 'Stalled' && condition.status !== 'True') return [];

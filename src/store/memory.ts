@@ -28,7 +28,9 @@ export interface MemoryStore extends Store {
   remove(key: Key): void;
   /** The next `times` calls of `call`, for whatever resource, fail like this. */
   failNext(call: StoreCall, fault: StoreFault, times?: number): void;
-  /** No call fails by itself any more. */
+  /** As if what the store remembers of it could not be read: out of `list`, `get` is unavailable, nothing is written. */
+  seal(key: Key): void;
+  /** No call fails by itself any more, and nothing is sealed. */
   heal(): void;
   /** Successful writes so far: a turn in which nothing changed must not add to it. */
   writes(): number;
@@ -38,6 +40,7 @@ export function createMemoryStore({ clock, newId, id = 'memory' }: MemoryStoreOp
   const entries = new Map<string, Held>();
   const successors = new Map<string, Declared>();
   const faults = new Map<StoreCall, StoreFault[]>();
+  const sealed = new Set<string>();
   const wakers: ((key: Key) => void)[] = [];
   let revision = 0;
   let writes = 0;
@@ -83,7 +86,8 @@ export function createMemoryStore({ clock, newId, id = 'memory' }: MemoryStoreOp
   function write<T>(call: StoreCall, seen: Resource, change: (held: Held) => T): Result<T, StoreError> {
     const fault = faults.get(call)?.shift();
     if (fault === 'conflict') return err(conflict(seen, 'was written by somebody else'));
-    if (fault === 'unavailable') return err({ kind: 'unavailable', message: 'the store does not answer' });
+    if (fault === 'unavailable' || sealed.has(keyText(seen.key)))
+      return err({ kind: 'unavailable', message: 'the store does not answer' });
     const held = entries.get(keyText(seen.key));
     if (!held || held.resource.uid !== seen.uid) return err(conflict(seen, 'is another resource now, or gone'));
     if (held.resource.version !== seen.version) return err(conflict(seen, 'changed since it was read'));
@@ -93,10 +97,14 @@ export function createMemoryStore({ clock, newId, id = 'memory' }: MemoryStoreOp
     return ok(value);
   }
 
-  function read<T>(call: StoreCall, answer: () => T): Result<T, StoreError> {
-    return faults.get(call)?.shift()
-      ? err({ kind: 'unavailable', message: 'the store does not answer' })
-      : ok(answer());
+  function read<T>(call: StoreCall, fails: boolean, answer: () => T): Result<T, StoreError> {
+    const fault = faults.get(call)?.shift();
+    return fault || fails ? err({ kind: 'unavailable', message: 'the store does not answer' }) : ok(answer());
+  }
+
+  function unsealed(): readonly Resource[] {
+    const open = [...entries].filter(([name]) => !sealed.has(name));
+    return open.map(([, held]) => held.resource);
   }
 
   function release(held: Held): void {
@@ -116,10 +124,14 @@ export function createMemoryStore({ clock, newId, id = 'memory' }: MemoryStoreOp
     failNext: (call, fault, times = 1) => {
       faults.set(call, [...(faults.get(call) ?? []), ...Array<StoreFault>(times).fill(fault)]);
     },
-    heal: () => faults.clear(),
+    seal: (key) => void sealed.add(keyText(key)),
+    heal: () => {
+      faults.clear();
+      sealed.clear();
+    },
     writes: () => writes,
-    list: async () => read('list', () => [...entries.values()].map((held) => held.resource)),
-    get: async (key) => read('get', () => entries.get(keyText(key))?.resource),
+    list: async () => read('list', false, unsealed),
+    get: async (key) => read('get', sealed.has(keyText(key)), () => entries.get(keyText(key))?.resource),
     writeStatus: async (seen, status) => {
       // Like a real store: a copy, without fields the schema does not know, and never what cannot be read back.
       const parsed = Status.safeParse(status);
@@ -140,7 +152,7 @@ export function createMemoryStore({ clock, newId, id = 'memory' }: MemoryStoreOp
       if (seen.deletingSinceMs === undefined) return err(conflict(seen, 'is not being deleted'));
       return write('releaseFinalizer', seen, release);
     },
-    problems: () => [],
+    problems: () => Array.from(sealed, (name) => ({ file: name, message: 'what is remembered of it cannot be read' })),
     watch: (waker) => void wakers.push(waker),
     close: async () => {
       wakers.length = 0;

@@ -16,7 +16,10 @@ export type StoreProblem = { readonly file: string; readonly line?: number; read
 export interface Store {
   /** Names this store for ever, a DNS-safe word: the `owner` in the jobs' markers. */
   readonly id: string;
-  /** Every resource, the deleted ones whose finalizer is held included. Complete, or an error. */
+  /**
+   * Every resource, the deleted ones whose finalizer is held included. Complete, or an error; only a resource whose own
+   * memory cannot be read is left out and told in `problems`, for the others' sake: that one is gone, `get` alone proves.
+   */
   list(): Promise<Result<readonly Resource[], StoreError>>;
   /** `undefined`: it is certainly not there. */
   get(key: Key): Promise<Result<Resource | undefined, StoreError>>;

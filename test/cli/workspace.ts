@@ -43,7 +43,9 @@ export type Workspace = {
   start(...args: readonly string[]): Running;
   run(...args: readonly string[]): Promise<Finished>;
   runWithInput(input: string, ...args: readonly string[]): Promise<Finished>;
-  /** Ends what still runs and removes everything. */
+  /** Ends every command that still runs. */
+  killAll(): Promise<void>;
+  /** The same, and removes everything. */
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -92,6 +94,12 @@ export function workspace(): Workspace {
     return one;
   }
 
+  async function killAll(): Promise<void> {
+    const left = [...running];
+    for (const { child } of left) child.kill('SIGKILL');
+    await Promise.all(left.map(({ finished }) => finished));
+  }
+
   return {
     home,
     directory,
@@ -131,10 +139,9 @@ export function workspace(): Workspace {
       one.child.stdin?.end(input);
       return one.finished;
     },
+    killAll,
     async [Symbol.asyncDispose]() {
-      const left = [...running];
-      for (const { child } of left) child.kill('SIGKILL');
-      await Promise.all(left.map(({ finished }) => finished));
+      await killAll();
       rmSync(home, { recursive: true, force: true });
     },
   };

@@ -454,6 +454,32 @@ const rows: readonly Row[] = [
     },
   ],
   [
+    'ended by nobody’s fault when the budget is spent: not held for it',
+    {
+      spec: { restartPolicy: { maxRestarts: 0 } },
+      status: { records: [{ ...SEEN, failures: [{ time: atMs(-100), spends: true }] }] },
+      jobs: [endedJob({ state: 'TIMEOUT', endMs: NOW - 61_000 })],
+    },
+    {
+      actions: [],
+      records: [
+        {
+          ...SEEN,
+          settledAttempt: 1,
+          failures: [
+            { time: atMs(-100), spends: true },
+            { time: atMs(0), spends: false },
+          ],
+          retryTime: atMs(FIRST_WAIT),
+          retryReason: 'WalltimeReached',
+        },
+      ],
+      phase: 'Failed',
+      ready: `False WalltimeReached: 0 of 1 replicas answer; replica 0: the next attempt is not submitted before ${at(10)}: job 101: the job reached its walltime (TIMEOUT); set spec.slurm.time to a longer walltime if the partition allows it`,
+      requeueAfterMs: FIRST_WAIT * 1000,
+    },
+  ],
+  [
     'held, and the spec has changed: forgiven and tried at once',
     {
       generation: 2,

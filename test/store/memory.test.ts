@@ -80,3 +80,25 @@ test('a resource that is being deleted takes new annotations, such as the one th
   const deleting = await find(store, WEB);
   assert.deepEqual([deleting.generation, deleting.annotations], [1, { 'vllm-slurm.dev/force-release': 'true' }]);
 });
+
+test('a sealed resource is out of the list, beyond reach and told of, and the others go on', async () => {
+  const store = memoryStore();
+  const other = { ...WEB, name: 'other' };
+  for (const key of [WEB, other]) store.apply(key, SPEC);
+  const seen = await find(store, WEB);
+  store.seal(WEB);
+  assert.deepEqual(
+    value(await store.list()).map(({ key }) => key),
+    [other],
+  );
+  assert.deepEqual(
+    [await store.get(WEB), await store.writeStatus(seen, {}), await store.addFinalizer(seen)].map(failure),
+    ['unavailable', 'unavailable', 'unavailable'],
+  );
+  assert.deepEqual(
+    store.problems().map(({ file }) => file),
+    ['default/web'],
+  );
+  store.heal();
+  assert.deepEqual(await find(store, WEB), seen);
+});

@@ -5,7 +5,7 @@ import type { Resource } from '../../api/resource.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { StoreError, StoreProblem } from '../store.ts';
 import { abreast } from './abreast.ts';
-import { codeOf, explainDisk, type Files } from './files.ts';
+import { codeOf, explainDisk, type Files, type NewFile } from './files.ts';
 import { type Entry, viewOf } from './merge.ts';
 import { statusFileKey, statusFileName } from './names.ts';
 import { readRecord } from './read-record.ts';
@@ -117,9 +117,16 @@ export function createLedger({ directory, files, storeId, newId, forbidden }: Le
       return;
     }
     const patched = patch(entry, intent);
-    await writeWhole(files, path, formatRecord({ held: patched.held, source: patched.source, storeId }), newId());
+    const text = formatRecord({ held: patched.held, source: patched.source, storeId });
+    await writeWhole(files, path, text, newId(), await likeness(path, entry.source));
     recorded.add(name);
     put(patch(entries.get(name) ?? entry, intent)); // an edit may have been seen meanwhile
+  }
+
+  /** The status file repeats the spec: whoever may not read the one may not read the other. */
+  async function likeness(path: string, source: string): Promise<NewFile> {
+    const facts = await files.facts(join(directory, source)).catch(() => files.facts(path).catch(() => undefined));
+    return facts ? { mode: (facts.mode & 0o644) | 0o600, owner: facts.owner } : { mode: 0o644 };
   }
 
   async function remove(path: string): Promise<void> {

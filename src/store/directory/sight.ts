@@ -50,7 +50,12 @@ export function createSight(options: SightOptions): Sight {
 
   async function look(): Promise<number> {
     const before = outage;
-    outage = (await place.distrusted()) ?? (await lookAtFiles());
+    try {
+      outage = (await place.distrusted()) ?? (await lookAtFiles());
+    } catch (error) {
+      // A mistake of ours, not of the disk's: told like one, and the looks go on.
+      outage = unavailable(`${directory} could not be made sense of: ${explainDisk(error)}`);
+    }
     if (!outage) lookedAtMs = clock.now();
     else if (outage.message !== before?.message) log(outage.message);
     unsettledLooks = latest?.unsettled ? unsettledLooks + 1 : 0;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
+import { chmod, stat } from 'node:fs/promises';
 import { failure, find, value } from '../../contract/store.ts';
 import { inScratch, manifest, OTHER, type Scratch, spec, WEB } from './scratch.ts';
 
@@ -161,9 +161,20 @@ inScratch('an edit made while nobody is at work is one generation more', async (
   assert.deepEqual([(await find(store, WEB)).generation, (await find(store, OTHER)).generation], [1, 2]);
 });
 
-inScratch('status files may be read by everybody and written by their owner, whatever the umask', async (scratch) => {
-  await hasRun(scratch);
-  assert.equal((await stat(`${scratch.path}/web.status.yaml`)).mode & 0o777, 0o644);
+inScratch('a status file may be read by whoever may read the file it repeats, whatever the umask', async (scratch) => {
+  await scratch.write('web.yaml', manifest(WEB, spec()));
+  await scratch.write('other.yaml', manifest(OTHER, spec()));
+  await chmod(`${scratch.path}/web.yaml`, 0o666);
+  await chmod(`${scratch.path}/other.yaml`, 0o600);
+  const store = await scratch.open();
+  for (const key of [WEB, OTHER]) value(await store.addFinalizer(await find(store, key)));
+  const modes = async () =>
+    Promise.all(['web', 'other'].map(async (name) => (await stat(`${scratch.path}/${name}.status.yaml`)).mode & 0o777));
+  assert.deepEqual(await modes(), [0o644, 0o600]);
+  await scratch.remove('other.yaml');
+  await store.refresh();
+  assert.match(await scratch.read('other.status.yaml'), /deletionTimestamp: /);
+  assert.deepEqual(await modes(), [0o644, 0o600]);
 });
 
 inScratch('looking again and again writes nothing', async (scratch) => {
