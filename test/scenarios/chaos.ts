@@ -249,7 +249,9 @@ const HARMS: readonly Harm[] = [
   (control, job) => control.preempt(job.serial),
   (control, job) => control.killForMemory(job.serial),
   (control, job) => control.hang(job.serial),
-  (control, job, random) => control.requeue(job.serial, pick(random, [1_000, 121_000])),
+  (control, job, random) => {
+    if (job.phase === 'running') control.requeue(job.serial, pick(random, [1_000, 121_000]));
+  },
   (control, job) => control.setComment(job.serial, `${markerOf(job)}|phase=ready|node=node009|port=20000`),
   (control, job) => control.setComment(job.serial, markerOf(job)),
   (control, job) => control.end(job.serial, TIMEOUT),
