@@ -52,9 +52,12 @@ export type Scenario = {
 
   resource(name: string): Resource | undefined;
   condition(name: string, type: string): Condition | undefined;
+  isReady(name: string): boolean;
   events(name: string): readonly DeploymentEvent[];
   /** Live jobs, in the order of replica and attempt. */
   jobs(name: string): readonly OurJob[];
+  /** Short names (`chat.r0.a1`) of what SLURM was asked to submit or to cancel so far, in order. */
+  asked(call: 'submit' | 'cancel'): readonly string[];
   /** Successful writes to the store so far. */
   writes(): number;
   breach(): Breach | undefined;
@@ -188,6 +191,8 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
     return lines.map(({ atMs, line }) => `${((atMs - startMs) / 1000).toFixed(1).padStart(8)}  ${line()}`).join('\n');
   }
 
+  const condition = (name: string, type: string) => resource(name)?.status.conditions?.find((one) => one.type === type);
+
   return {
     cluster,
     truth: witness.truth,
@@ -238,13 +243,19 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
     advance,
     until,
     resource,
-    condition: (name, type) => resource(name)?.status.conditions?.find((one) => one.type === type),
+    condition,
+    isReady: (name) => condition(name, 'Ready')?.status === 'True',
     events: (name) => events.get(name) ?? [],
     jobs: (name) =>
       witness.truth
         .live()
         .filter(({ identity }) => identity.name === name)
         .sort((a, b) => a.identity.replica - b.identity.replica || a.identity.attempt - b.identity.attempt),
+    asked: (call) =>
+      cluster.inspect
+        .calls()
+        .filter(({ name }) => name === call)
+        .map(({ jobNames: [name = ''] }) => name.replace('vllm.default.', '')),
     writes: store.writes,
     breach: witness.broken,
     history,
