@@ -23,22 +23,24 @@ export function createNetwork(clock: Pick<Clock, 'now'>): Network {
   let silentSinceMs: number | undefined;
   let heardAgainMs = Number.NEGATIVE_INFINITY;
 
-  function isSilent(): boolean {
+  function look(): void {
     const all = [...groups.values()];
     const followed = all.reduce((sum, one) => sum + one.followed, 0);
-    return followed >= FEW_ENDPOINTS && all.every((one) => one.silent === one.followed);
+    const answers = all.some((one) => one.silent < one.followed);
+    if (silentSinceMs === undefined) {
+      if (!answers && followed >= FEW_ENDPOINTS) silentSinceMs = clock.now();
+    } else if (answers || followed === 0) {
+      // Only an answer clears our network, not that fewer endpoints are left.
+      silentSinceMs = undefined;
+      heardAgainMs = clock.now() + Math.max(0, ...all.map((one) => one.answersMs));
+    }
   }
 
   return {
     heard(key, served, answersMs) {
       if (served.length === 0) groups.delete(key);
       else groups.set(key, { followed: served.length, silent: served.filter(isFailing).length, answersMs });
-      if (isSilent()) {
-        silentSinceMs ??= clock.now();
-      } else if (silentSinceMs !== undefined) {
-        silentSinceMs = undefined;
-        heardAgainMs = clock.now() + Math.max(0, ...[...groups.values()].map((group) => group.answersMs));
-      }
+      look();
     },
     isSuspect() {
       const now = clock.now();

@@ -43,6 +43,14 @@ describe('our network', () => {
     assert.deepEqual([atLast, network.isSuspect()], [true, false]);
   });
 
+  it('stays suspect when one of the silent ends: only an answer clears it', () => {
+    const { network } = networkAt();
+    network.heard('chat', [fails], PERIOD_MS);
+    network.heard('embed', [fails], PERIOD_MS);
+    network.heard('embed', [], 0);
+    assert.equal(network.isSuspect(), true);
+  });
+
   it('is no longer suspect when the silence lasts: then it is they who are down', () => {
     const { network, pass } = networkAt();
     network.heard('chat', [fails, fails], PERIOD_MS);
