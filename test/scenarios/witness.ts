@@ -171,7 +171,7 @@ export function createWitness(of: {
     if (!listing.ok) return;
     staleView = inspect.calls().at(-1)?.fault === 'stale';
     if (staleView) return;
-    listedMs = clock.now();
+    listedMs = listing.value.askedAtMs; // a slow answer tells of then, not of now
     for (const job of listing.value.jobs) {
       const identity = readIdentity(job);
       if (!identity || job.phase !== 'ended' || job.state !== 'FAILED') continue;
