@@ -293,7 +293,9 @@ function isReady(resource: Resource): boolean {
 function answers(truth: Truth, resource: Resource, endpoint: Endpoint, graceMs: number): boolean {
   const trace = truth.job(resource.uid, endpoint.jobId);
   if (trace?.answeredMs === undefined) return false;
-  if (trace.endedMs !== undefined && trace.endedMs + NOTICE_MS < truth.listedMs()) return false;
+  // While the listing is not believed, what answers as this job is all there is to go by.
+  const believes = resource.status.conditions?.find((one) => one.type === 'SlurmReachable')?.status !== 'False';
+  if (believes && trace.endedMs !== undefined && trace.endedMs + NOTICE_MS < truth.listedMs()) return false;
   return truth.now() - trace.answeredMs <= windowMs(resource.spec) + graceMs;
 }
 /** A turn under way when the listing comes decides on what it saw. */

@@ -134,6 +134,7 @@ export function createWitness(of: {
     for (const { job, identity } of living) {
       const trace = traceOf(job, identity);
       // Somebody requeued what was already ending.
+      trace.endedMs = undefined;
       if (job.phase === 'completing') trace.wasEnding = true;
       else if (trace.wasEnding) trace.beyondReach = true;
       trace.servingSinceMs = serving.has(job) && hasPort(job) ? (trace.servingSinceMs ?? clock.now()) : undefined;
