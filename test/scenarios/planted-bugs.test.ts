@@ -168,7 +168,10 @@ const PLANTED: readonly Planted[] = [
     bug: 'knows no budget',
     options: {
       ...withSpec((spec) => ({ ...spec, restartPolicy: { ...spec.restartPolicy, maxRestarts: 100 } })),
-      cluster: { behave: ({ serial }) => thenExits(serves({ port: 20_001 + serial }), 5_000, { exitCode: 68 }) },
+      cluster: {
+        behave: ({ serial }) =>
+          thenExits(serves({ port: 20_001 + serial }), 5_000, { exitCode: 68 }, { failureClass: 'died' }),
+      },
     },
     caughtBy: ['P10'],
   },
