@@ -247,7 +247,7 @@ silent_nodes() {
 }
 ask_node() { # NODE
   local answer
-  if answer=$(timeout -k 1 "$PEER_SECONDS" srun --overlap --mpi=none --mem=0 --nodes=1 --ntasks=1 --nodelist="$1" \
+  if answer=$(timeout -k 1 "$PEER_SECONDS" srun --export=ALL --overlap --mpi=none --mem=0 --nodes=1 --ntasks=1 --nodelist="$1" \
     bash -c "$(node_program)" tell_stuck 2>/dev/null </dev/null); then
     [ -z "$answer" ] || echo "stuck $1"
   else
@@ -683,8 +683,10 @@ check_node() {
   fault=$(first_fault)
   echo "$(node_name) ${fault:-0 ok}"
 }
-first_fault() { # each says `CODE WORD` and succeeds, or has found nothing
-  secret_fault || gpu_fault || engine_fault || launcher_fault || cache_fault || model_fault || hub_fault || peer_fault
+# Each says `CODE WORD` and succeeds, or has found nothing. The nodes meet first: a node that has found something else
+# would keep the others waiting.
+first_fault() {
+  peer_fault || secret_fault || gpu_fault || engine_fault || launcher_fault || cache_fault || model_fault || hub_fault
 }
 
 secret_fault() {
@@ -724,7 +726,7 @@ engine_fault() {
     echo 74 engine-missing
   elif [ -z "${python:-}" ]; then
     return 1
-  elif ! version=$(env ${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"} timeout 20 "$python" -c "$ENGINE_PY" vllm 2>/dev/null); then
+  elif ! version=$(rank_environment && env "${ENVIRONMENT[@]}" timeout 20 "$python" -c "$ENGINE_PY" vllm 2>/dev/null); then
     say "node=$(node_name) has no module vllm for $python"
     echo 74 engine-missing
   elif [[ $version =~ ^0\.([0-9]+)\. && ${BASH_REMATCH[1]} -lt 15 && $version != *dev* ]]; then
@@ -790,13 +792,19 @@ hub_fault() {
   if [ "$VSO_ENGINE_TYPE" != vllm ] || ! is_on_hub || [ "${SLURM_NODEID:-0}" != 0 ]; then return 1; fi
   if [ "$(engine_variable HF_HUB_OFFLINE)" = 1 ] || model_is_cached; then return 1; fi
   python=$(engine_python "$(engine_program "${VSO_ENGINE[0]}")")
-  (read_secrets && exec env ${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"} timeout 10 "${python:-python3}" -c "$HUB_PY" "$VSO_MODEL") 2>/dev/null
+  (
+    read_secrets
+    rank_environment
+    exec env "${ENVIRONMENT[@]}" timeout 10 "${python:-python3}" -c "$HUB_PY" "$VSO_MODEL" 2>/dev/null
+  )
 }
 
 peer_fault() {
   if [ "$VSO_NODES" = 1 ] || [ -z "$(type -P python3)" ]; then return 1; fi
-  if timeout 25 python3 -c "$PEER_PY" "$SLURM_NODEID" "$VSO_NODES" "$ADDRESS" "${PEER_PORTS[0]}" 2>/dev/null; then return 1; fi
-  [ "$SLURM_NODEID" != 0 ] || return 1 # it is the others who could not reach it
+  if timeout 25 python3 -c "$PEER_PY" "$SLURM_NODEID" "$VSO_NODES" "$ADDRESS" "${PEER_PORTS[0]}" 2>/dev/null; then
+    return 1
+  fi
+  [ "$SLURM_NODEID" != 0 ] || return 1 # whom somebody could not reach: that node says so itself
   say "node=$(node_name) cannot reach $ADDRESS:${PEER_PORTS[0]}"
   echo 75 peer-unreachable
 }
