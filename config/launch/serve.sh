@@ -87,7 +87,7 @@ main() {
   trap 'DRAIN_ASKED=1' USR1 # nothing more in a trap: bash loses its way when a trap waits inside of what it waits for
   trap 'CANCELLED=1' TERM
   DRAIN_ASKED='' CANCELLED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY=''
-  TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
+  RANK_ENDED='' TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
   OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
   LOG_FROM=1
@@ -123,9 +123,9 @@ supervise() {
   WATCH=$!
   tell_guard
   wait_for_end_of_either
-  if has_ended "$ENGINE"; then
+  if engine_has_ended; then
     kill "$WATCH" 2>/dev/null
-    wait "$ENGINE"
+    code_of_engine
     local engine_code=$? class
     class=$(class_of_failed_start "$engine_code")
     [ "$class" != 66 ] || return
@@ -147,21 +147,22 @@ supervise() {
   wait_for_end_of_either
   local i
   for ((i = 0; i < 5; i++)); do # a dying engine stops answering first
-    if has_ended "$ENGINE"; then
-      wait "$ENGINE"
+    if engine_has_ended; then
+      code_of_engine
       finish_or_blame 68 "$(why_it_ended "$?")"
     fi
+    [ "$VSO_NODES" = 1 ] || follow_log
     pause 1
   done
   finish_or_blame 69 no-token
 }
 
 wait_for_end_of_either() {
-  until has_ended "$ENGINE" || has_ended "$WATCH"; do
+  until engine_has_ended || has_ended "$WATCH"; do
     [ -z "$DRAIN_ASKED" ] || drain
     if [ -n "$UNHEARD" ] && [ "$SECONDS" -ge "$RETRY_AT" ]; then tell "$UNHEARD"; fi
     if [ -n "$READY_AGAIN_AT" ] && [ "$SECONDS" -ge "$READY_AGAIN_AT" ]; then READY_AGAIN_AT='' && tell "$TOLD"; fi
-    [ -n "$READY" ] || follow_start
+    if [ -z "$READY" ] || [ "$VSO_NODES" -gt 1 ]; then follow_log; fi
     nap
   done
 }
@@ -350,31 +351,30 @@ exchange() { # ADDRESS PORT METHOD PATH BODY
   head -c 1048576 <&3
 }
 
-# How far a start has come, by vLLM's own words. Progress is told now and then, a new phase at once.
-follow_start() {
-  local size phase='' shards='' order=(rendezvous loading compiling warming) i
+# What the log says meanwhile: how far a start has come, by vLLM's own words, and that a rank has ended. srun may take
+# a minute to notice that, waiting for an agent that waits for a peer.
+follow_log() {
+  local size phase shards ended order=(rendezvous loading compiling warming) i
   if [ ! -f "$LOG" ] || [ "$SECONDS" -lt "$LOOK_AT" ]; then return; fi
   LOOK_AT=$((SECONDS + 2)) size=$(stat -Lc %s "$LOG")
   [ "$size" -ge "$READ_FROM" ] || return
-  read -r phase shards < <(tail -c "+$READ_FROM" "$LOG" | head -c 1048576 | tr '\r' '\n' | awk '
+  read -r phase shards ended < <(tail -c "+$READ_FROM" "$LOG" | head -c 1048576 | tr '\r' '\n' | awk '
+    BEGIN {phase = shards = "-"}
     /Starting to load model/ {phase = "loading"}
     match($0, /checkpoint shards:.*Completed \| [0-9]+\/[0-9]+/) {
       phase = "loading"; shards = substr($0, RSTART, RLENGTH); sub(/.* /, "", shards)
     }
     /Dynamo bytecode transform|Compiling a graph/ {phase = "compiling"}
     /KV cache size: |Capturing CUDA graphs|init engine \(profile/ {phase = "warming"}
-    END {print phase, shards}')
-  READ_FROM=$((size + 1))
+    /^serve: .* node=[^ ]+ rank=[0-9]+ ended unasked, / {ended = 1}
+    END {print phase, shards, ended}')
+  READ_FROM=$((size + 1)) RANK_ENDED=$ended
+  if [ -n "$READY" ] || [ -n "$ended" ]; then return; fi
   for i in "${!order[@]}"; do
     if [ "${order[i]}" != "$phase" ] || [ "$i" -lt "$COME_TO" ]; then continue; fi
-    if [ "$i" -gt "$COME_TO" ]; then
-      COME_TO=$i PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
-      [ "$phase" = loading ] || shards=''
-      report "phase=$phase${shards:+|shards=$shards}"
-    elif [ -n "$shards" ] && [ "$SECONDS" -ge "$PROGRESS_AT" ]; then
-      PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
-      report "phase=$phase|shards=$shards"
-    fi
+    if [ "$i" -eq "$COME_TO" ] && { [ "$shards" = - ] || [ "$SECONDS" -lt "$PROGRESS_AT" ]; }; then continue; fi
+    COME_TO=$i PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
+    if [ "$phase" = loading ] && [ "$shards" != - ]; then report "phase=$phase|shards=$shards"; else report "phase=$phase"; fi
   done
 }
 
@@ -383,7 +383,7 @@ follow_start() {
 start_engine() {
   ONE_TOKEN="{\"model\":\"$OWN_NAME\",\"prompt\":\"a\",\"max_tokens\":1}"
   [ ! -f "$LOG" ] || LOG_FROM=$(($(stat -Lc %s "$LOG") + 1))
-  READ_FROM=$LOG_FROM LOOK_AT=$SECONDS PROGRESS_AT=0 COME_TO=$((VSO_NODES == 1))
+  RANK_ENDED='' READ_FROM=$LOG_FROM LOOK_AT=$SECONDS PROGRESS_AT=0 COME_TO=$((VSO_NODES == 1))
   (
     be_a_child
     exec {QUIET}>&-
@@ -585,6 +585,11 @@ be_a_child() { # only the supervisor keeps the pipe open, and only it is asked t
   exec {LIFELINE}>&-
 }
 
+# Of several ranks one is enough.
+engine_has_ended() { [ -n "$RANK_ENDED" ] || has_ended "$ENGINE"; }
+code_of_engine() { # not for a subshell: nobody else can wait for it
+  if has_ended "$ENGINE"; then wait "$ENGINE"; else return 1; fi
+}
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 nap() {
   read -r -t 0.4 <&"$QUIET"
