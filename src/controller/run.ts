@@ -22,6 +22,8 @@ export type Controller = {
 const SOON_MS = 1_000;
 /** A slow Slurm is asked more rarely: at most a tenth of the time is spent asking. */
 const SLOW_FACTOR = 10;
+/** However slow it is, nobody waits longer than that to hear of a job that ended. */
+const SLOWEST_TICK_MS = 60_000;
 /** Fewer endpoints than this may all be down without our network being to blame. */
 const FEW_ENDPOINTS = 2;
 
@@ -78,6 +80,8 @@ export function createController(deps: Deps): Controller {
   let withdrawSweep = () => {};
   let ticking: Promise<void> | undefined;
   let soon = false;
+  /** Everybody was to be woken, and the store did not say who that is: the next tick asks again. */
+  let unheard = false;
   let nextTickMs = Number.POSITIVE_INFINITY;
   let stopped = false;
   let suspects: ReadonlySet<string> = new Set();
@@ -90,7 +94,7 @@ export function createController(deps: Deps): Controller {
     await survived('a tick', async () => {
       tookMs = await look();
     });
-    scheduleTick(soon ? Math.min(SOON_MS, policy.tickMs) : Math.max(policy.tickMs, tookMs * SLOW_FACTOR));
+    scheduleTick(soon ? Math.min(SOON_MS, policy.tickMs) : Math.max(policy.tickMs, Math.min(tookMs * SLOW_FACTOR, SLOWEST_TICK_MS)));
   }
 
   async function look(): Promise<number> {
@@ -100,7 +104,7 @@ export function createController(deps: Deps): Controller {
     if (wasKnown && !fleet.known)
       log.warn({ error: fleet.why.message }, 'SLURM does not answer; every job is left as it is');
     if (!wasKnown && fleet.known) log.info({ jobs: [...fleet.value.jobs.values()].flat().length }, 'SLURM answers');
-    if (turned) await wakeAll();
+    if (turned || unheard) await wakeAll();
     for (const key of changed) queue.wake(key);
     return tookMs;
   }
@@ -129,8 +133,10 @@ export function createController(deps: Deps): Controller {
     const resources = await store.list();
     if (!resources.ok) {
       log.warn({ error: resources.error.message }, 'the store does not answer; holding');
+      unheard = true;
       return;
     }
+    unheard = false;
     for (const resource of resources.value) queue.wake(keyText(resource.key));
   }
 

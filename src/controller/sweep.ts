@@ -13,7 +13,10 @@ export async function sweep(fleet: Fleet, suspects: ReadonlySet<string>, deps: D
   const resources = await deps.store.list();
   if (!resources.ok) return new Set();
   const uids = new Set(resources.value.map((resource) => resource.uid));
-  const orphans = [...fleet.jobs.values()].flat().filter((job) => isCancellable(job) && !uids.has(job.identity.uid));
+  const unowned = [...fleet.jobs.values()].flat().filter((job) => isCancellable(job) && !uids.has(job.identity.uid));
+  // A resource that cannot be read is in no list, and is not gone for that.
+  const readable = await Promise.all(unowned.map(async ({ identity }) => (await deps.store.get(identity)).ok));
+  const orphans = unowned.filter((_, at) => readable[at]);
   for (const job of orphans.filter((orphan) => suspects.has(nameOf(orphan)))) {
     const result = await deps.slurm.cancel({ id: job.id, name: job.name, submitMs: job.submitMs });
     deps.log.warn({ job: job.id, name: job.name, ok: result.ok }, 'cancelled a job whose deployment no longer exists');

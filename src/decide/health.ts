@@ -33,8 +33,12 @@ export function endpointOf(
   if (!known && (port < range.low || port > range.high)) {
     return { kind: 'refused', why: `job ${job.id} reports port ${port}, outside ${range.low}-${range.high}` };
   }
-  const address = seen.nodeAddresses.get(node) ?? node;
-  return { kind: 'at', node, port, url: `http://${address.includes(':') ? `[${address}]` : address}:${port}` };
+  const address = seen.nodeAddresses.get(node);
+  if (address !== undefined) {
+    return { kind: 'at', node, port, url: `http://${address.includes(':') ? `[${address}]` : address}:${port}` };
+  }
+  // Slurm has not said where the node is, this time.
+  return known && before ? { kind: 'at', node, port, url: before.url } : { kind: 'none' };
 }
 
 export type Health =
@@ -74,7 +78,7 @@ function readyForMs({ startMs, report }: OwnJob & { readonly phase: 'running' },
 export function healthOf(
   job: OwnJob & { readonly phase: 'running' },
   spec: Spec,
-  seen: Pick<Observation, 'now' | 'probes' | 'policy' | 'networkSuspect'>,
+  seen: Pick<Observation, 'now' | 'probes' | 'policy' | 'networkSuspect' | 'slurm'>,
   servedBefore: boolean,
 ): Health {
   const probe = seen.probes.get(jobKey(job));
@@ -95,7 +99,9 @@ export function healthOf(
       : { kind: 'failing', why: lastError };
   }
   const deadlineMs = job.startMs + spec.probes.startup.timeoutSeconds * 1000 + seen.policy.startupSlackMs;
-  return seen.now >= deadlineMs ? { kind: 'overdue', why: lastError } : { kind: 'starting' };
+  // A view from before the deadline may lack the comment that says where it answers.
+  const viewMs = seen.slurm.known ? seen.slurm.value.askedAtMs : 0;
+  return Math.min(seen.now, viewMs) >= deadlineMs ? { kind: 'overdue', why: lastError } : { kind: 'starting' };
 }
 
 /** @returns ms until the last answer is too old for Ready; undefined when it is already, or there is none */

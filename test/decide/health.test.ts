@@ -24,9 +24,9 @@ describe('where an endpoint is', () => {
       { kind: 'at', node: 'node001', port: 20_000, url: 'http://10.0.0.1:20000' },
     ],
     [
-      'by the name of a node whose address is not known',
+      'nowhere yet on a node whose address is not known',
       runningJob({ nodes: ['node002'], says: 'node=node002|port=20000' }),
-      { kind: 'at', node: 'node002', port: 20_000, url: 'http://node002:20000' },
+      { kind: 'none' },
     ],
     [
       'in brackets where the address is of the new kind',
@@ -113,14 +113,14 @@ describe('how an endpoint is', () => {
     ['starting however often it was asked too early', runningJob(loading), never(50), false, { kind: 'starting' }],
     [
       'overdue at the start-up time-out and its slack',
-      runningJob({ ...loading, startMs: NOW - 1_860_000 }),
+      runningJob({ ...loading, startMs: NOW - 1_861_000 }),
       never(50),
       false,
       { kind: 'overdue', why },
     ],
     [
       'starting a moment before',
-      runningJob({ ...loading, startMs: NOW - 1_859_999 }),
+      runningJob({ ...loading, startMs: NOW - 1_860_999 }),
       never(50),
       false,
       { kind: 'starting' },

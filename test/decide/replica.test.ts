@@ -206,7 +206,7 @@ const rows: readonly Row[] = [
   ],
   [
     'running beyond the start-up time-out and its slack: given up, the next attempt waits for its end',
-    { status: { records: [SEEN] }, jobs: [runningJob({ startMs: NOW - 1_860_000 })] },
+    { status: { records: [SEEN] }, jobs: [runningJob({ startMs: NOW - 1_861_000 })] },
     {
       actions: [
         'claim',
@@ -451,6 +451,32 @@ const rows: readonly Row[] = [
       ready:
         'False RestartsExhausted: 0 of 1 replicas answer; replica 0: given up (RestartsExhausted) until the spec changes: job 101: the engine died (FAILED; exit code 1); read the log tail',
       requeueAfterMs: undefined,
+    },
+  ],
+  [
+    'ended by nobody’s fault when the budget is spent: not held for it',
+    {
+      spec: { restartPolicy: { maxRestarts: 0 } },
+      status: { records: [{ ...SEEN, failures: [{ time: atMs(-100), spends: true }] }] },
+      jobs: [endedJob({ state: 'TIMEOUT', endMs: NOW - 61_000 })],
+    },
+    {
+      actions: [],
+      records: [
+        {
+          ...SEEN,
+          settledAttempt: 1,
+          failures: [
+            { time: atMs(-100), spends: true },
+            { time: atMs(0), spends: false },
+          ],
+          retryTime: atMs(FIRST_WAIT),
+          retryReason: 'WalltimeReached',
+        },
+      ],
+      phase: 'Failed',
+      ready: `False WalltimeReached: 0 of 1 replicas answer; replica 0: the next attempt is not submitted before ${at(10)}: job 101: the job reached its walltime (TIMEOUT); set spec.slurm.time to a longer walltime if the partition allows it`,
+      requeueAfterMs: FIRST_WAIT * 1000,
     },
   ],
   [

@@ -261,7 +261,7 @@ describe('a status', () => {
     const other = servingJob({ replica: 1, nodes: ['node002'], says: 'phase=ready|node=node002|port=20001' });
     const about = {
       spec: { replicas: 2 },
-      status: { records: [seenRecord(), seenRecord({ replica: 1, jobId: '102' })], url: 'http://node002:20001' },
+      status: { records: [seenRecord(), seenRecord({ replica: 1, jobId: '102' })], url: 'http://10.0.0.2:20001' },
       jobs: [serving, other],
     };
     const both = statusOf({
@@ -278,7 +278,7 @@ describe('a status', () => {
         [other, silentFor(60, 4)],
       ],
     });
-    assert.deepEqual([both.url, one.url], ['http://node002:20001', 'http://10.0.0.1:20000']);
+    assert.deepEqual([both.url, one.url], ['http://10.0.0.2:20001', 'http://10.0.0.1:20000']);
   });
 
   it('calls an endpoint Serving from its first answer on, ready or not', () => {

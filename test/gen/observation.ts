@@ -69,7 +69,10 @@ export function observation(about: ObservationAbout = {}): Observation {
     endings: new Map(endings.map(([job, ending]) => [jobKey(job), ending])),
     history: new Map(),
     probes: new Map(probes.map(([job, memory]) => [jobKey(job), memory])),
-    nodeAddresses: new Map([['node001', '10.0.0.1']]),
+    nodeAddresses: new Map([
+      ['node001', '10.0.0.1'],
+      ['node002', '10.0.0.2'],
+    ]),
     usableNodes: ['node001', 'node002', 'node003', 'node004'],
     policy: DEFAULT_POLICY,
     site: {

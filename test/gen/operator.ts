@@ -30,6 +30,8 @@ export type Operator = {
   kill(): void;
   /** Kills it at its `point`-th call from now. */
   killAt(point: number, when: Moment): void;
+  /** Takes back what `killAt` said. */
+  spare(): void;
   alive(): boolean;
   idle(): boolean;
   /** As SIGTERM. */
@@ -49,11 +51,19 @@ export const SITE: Deps['site'] = {
 const BODY = 'exec "$@"';
 const SILENT: Deps['log'] = { debug() {}, info() {}, warn() {}, error() {} };
 
+export type Hears = {
+  /** An error the controller logged: a turn threw. */
+  readonly onError: (fields: object) => void;
+  /** Where it was killed, in words. */
+  readonly onKilled: (where: string) => void;
+};
+
 /** The real controller as a process that can be killed at any of its calls. */
-export function startOperator(ground: Ground, onError: (fields: object) => void): Operator {
+export function startOperator(ground: Ground, hears: Hears): Operator {
   const { settings } = ground;
   const timers = new Set<() => void>();
-  const plug = createPlug(() => {
+  const plug = createPlug((where) => {
+    hears.onKilled(where);
     for (const withdraw of timers) withdraw();
     timers.clear();
   });
@@ -78,7 +88,7 @@ export function startOperator(ground: Ground, onError: (fields: object) => void)
     store: throughPlug(ground.store, ['list', 'get', 'writeStatus', 'addFinalizer', 'releaseFinalizer']),
     events: throughPlug(ground.events, ['record']),
     prober: ground.prober(clock),
-    log: { ...SILENT, error: onError },
+    log: { ...SILENT, error: hears.onError },
     policy: settings.policy ?? DEFAULT_POLICY,
     site: SITE,
     body: BODY,
@@ -101,6 +111,7 @@ export function startOperator(ground: Ground, onError: (fields: object) => void)
   return {
     kill: plug.pull,
     killAt: plug.pullAt,
+    spare: plug.spare,
     alive: () => !plug.pulled(),
     idle: controller.idle,
     stop: controller.stop,

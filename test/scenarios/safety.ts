@@ -110,7 +110,7 @@ export const SAFETY: readonly SafetyPromise[] = [
     write(truth, _, after) {
       const { endpoints = [], jobs = [], records = [] } = after.status;
       const named = [...endpoints, ...jobs, ...records].flatMap(({ jobId }) => jobId ?? []);
-      const foreign = named.find((id) => truth.job(after.uid, id) === undefined);
+      const foreign = named.find((id) => !truth.job(after.uid, id) && !truth.acknowledged(after.uid, id));
       return foreign === undefined ? undefined : `${after.key.name} names job ${foreign}, which is not its own`;
     },
   },
@@ -172,25 +172,18 @@ export const SAFETY: readonly SafetyPromise[] = [
         : undefined;
     },
     write(truth, before, after) {
-      if (!after.spec || after.spec.suspend || before.spec?.suspend) return undefined;
-      const retired = (after.status.records ?? []).filter(
-        (record) => record.retired && recordOf(before, record.replica)?.retired !== true,
-      );
+      if (!after.spec || after.spec.suspend) return undefined;
+      const records = after.status.records ?? [];
       const wasReady = (replica: number) =>
-        before.status.endpoints?.some((one) => one.replica === replica && one.ready);
-      const kept = (after.status.records ?? []).filter((record) => !record.retired);
-      const isUp = (replica: number) => after.status.endpoints?.some((one) => one.replica === replica && one.ready);
-      const better = retired.find(
-        (record) =>
-          truth
-            .live()
-            .some(
-              (one) =>
-                one.identity.uid === after.uid && one.identity.replica === record.replica && isHealthy(truth, one),
-            ) && wasReady(record.replica),
+        before.status.endpoints?.some((one) => one.replica === replica && one.ready) ?? false;
+      const lost = records.find(
+        ({ retired, replica }) =>
+          retired && wasReady(replica) && !recordOf(before, replica)?.retired && isServed(truth, after.uid, replica),
       );
-      const worse = kept.find((record) => !isUp(record.replica) && !wasReady(record.replica));
-      return better && worse && `replica ${better.replica} serves and is given up before ${worse.replica}`;
+      const worse = records.find(
+        ({ retired, replica }) => !retired && !wasReady(replica) && !isAnswering(truth, after.uid, replica),
+      );
+      return lost && worse && `replica ${lost.replica} serves and is given up before ${worse.replica}`;
     },
   },
   {
@@ -266,6 +259,17 @@ const attemptText = ({ name, replica, attempt }: Identity): string => `${name}.r
 function isKnowable(truth: Truth, { job }: OurJob): boolean {
   return !truth.staleView() && !truth.trace(job).beyondReach;
 }
+
+function isServed(truth: Truth, uid: string, replica: number): boolean {
+  return truth.live().some((one) => isOf(one, uid, replica) && isHealthy(truth, one));
+}
+
+function isAnswering(truth: Truth, uid: string, replica: number): boolean {
+  return truth.live().some((one) => isOf(one, uid, replica) && truth.trace(one.job).servingSinceMs !== undefined);
+}
+
+const isOf = ({ identity }: OurJob, uid: string, replica: number): boolean =>
+  identity.uid === uid && identity.replica === replica;
 
 /** Given up in this write, and nobody asked for it. */
 function isSpared(truth: Truth, { job, identity }: OurJob, before: Resource, after: Resource): boolean {

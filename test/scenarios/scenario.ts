@@ -5,6 +5,7 @@ import type { SpecInput } from '../../src/api/spec.ts';
 import type { Condition } from '../../src/api/status.ts';
 import type { DeploymentEvent } from '../../src/controller/events.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
+import { err } from '../../src/result.ts';
 import type { FaultRule } from '../../src/slurm/simulated/faults.ts';
 import { createRandom, type Random } from '../../src/slurm/simulated/random.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type SimulatedSlurm,
 } from '../../src/slurm/simulated/simulated.ts';
 import { createMemoryStore, type StoreCall, type StoreFault } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/store.ts';
 import { createManualClock } from '../gen/manual-clock.ts';
 import { type Operator, type Settings, startOperator } from '../gen/operator.ts';
 import { createSimulatedProber } from '../gen/simulated-prober.ts';
@@ -50,9 +52,12 @@ export type Scenario = {
 
   resource(name: string): Resource | undefined;
   condition(name: string, type: string): Condition | undefined;
+  isReady(name: string): boolean;
   events(name: string): readonly DeploymentEvent[];
   /** Live jobs, in the order of replica and attempt. */
   jobs(name: string): readonly OurJob[];
+  /** Short names (`chat.r0.a1`) of what SLURM was asked to submit or to cancel so far, in order. */
+  asked(call: 'submit' | 'cancel'): readonly string[];
   /** Successful writes to the store so far. */
   writes(): number;
   breach(): Breach | undefined;
@@ -67,6 +72,9 @@ export type ScenarioOptions = Settings & {
   /** Whether an endpoint that answers is the one that was asked for. */
   readonly believes?: Parameters<typeof createSimulatedProber>[2];
 };
+
+/** After a write or a read that failed a turn comes again so much later. */
+const STORE_RETRY_MS = 60_000;
 
 export const keyOf = (name: string): Key => ({ namespace: 'default', name });
 
@@ -90,19 +98,20 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
   });
   const specs = new Map<string, SpecInput>();
   const events = new Map<string, DeploymentEvent[]>();
+  const readFaults = new Map<StoreCall, number>();
   let cutUntilMs = 0;
   let operator: Operator | undefined;
 
   function start(): void {
     operator?.kill();
-    witness.disturbed();
+    witness.operatorIs('up');
     note(() => 'the operator starts');
     operator = startOperator(
       {
         clock,
         random,
         slurm: witness.slurm,
-        store: witness.store,
+        store: { ...witness.store, list: failing('list'), get: failing('get') },
         settings: options,
         events: {
           async record(resource, told) {
@@ -120,8 +129,25 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
             believes,
           ),
       },
-      witness.threw,
+      {
+        onError: witness.threw,
+        onKilled: (call) => {
+          note(() => `the operator is killed ${call}`);
+          witness.operatorIs('down');
+        },
+      },
     );
+  }
+
+  /** Reads fail here and not in the store itself: the witness reads there too. */
+  function failing<C extends 'list' | 'get'>(call: C): Store[C] {
+    const read = witness.store[call] as (key: Key) => Promise<unknown>;
+    const faulty = async (key: Key) => {
+      const left = readFaults.get(call) ?? 0;
+      readFaults.set(call, Math.max(0, left - 1));
+      return left > 0 ? err({ kind: 'unavailable', message: 'the store does not answer' }) : read(key);
+    };
+    return faulty as Store[C];
   }
 
   function breached(): void {
@@ -165,15 +191,15 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
     return lines.map(({ atMs, line }) => `${((atMs - startMs) / 1000).toFixed(1).padStart(8)}  ${line()}`).join('\n');
   }
 
+  const condition = (name: string, type: string) => resource(name)?.status.conditions?.find((one) => one.type === type);
+
   return {
     cluster,
     truth: witness.truth,
     now: clock.now,
     start,
     kill() {
-      note(() => 'the operator is killed');
       operator?.kill();
-      witness.disturbed();
     },
     operator() {
       assert.ok(operator, 'the operator was started');
@@ -191,9 +217,11 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
       cluster.control.setFault(rule);
       if (rule.answersAfterMs) witness.disturbed(Math.max(rule.untilMs ?? 0, clock.now()) + rule.answersAfterMs);
     },
-    storeFault(call, fault, times) {
-      note(() => `store fault ${call} ${fault} × ${times ?? 1}`);
-      store.failNext(call, fault, times);
+    storeFault(call, fault, times = 1) {
+      note(() => `store fault ${call} ${fault} × ${times}`);
+      witness.disturbed(clock.now() + STORE_RETRY_MS * times);
+      if (call === 'list' || call === 'get') readFaults.set(call, times);
+      else store.failNext(call, fault, times);
     },
     crashController(losesMs) {
       note(() => `the controller crashes and loses ${losesMs ?? 5000} ms`);
@@ -208,18 +236,26 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
       note(() => 'healed');
       cluster.control.heal();
       store.heal();
+      readFaults.clear();
+      operator?.spare();
       cutUntilMs = 0;
     },
     advance,
     until,
     resource,
-    condition: (name, type) => resource(name)?.status.conditions?.find((one) => one.type === type),
+    condition,
+    isReady: (name) => condition(name, 'Ready')?.status === 'True',
     events: (name) => events.get(name) ?? [],
     jobs: (name) =>
       witness.truth
         .live()
         .filter(({ identity }) => identity.name === name)
         .sort((a, b) => a.identity.replica - b.identity.replica || a.identity.attempt - b.identity.attempt),
+    asked: (call) =>
+      cluster.inspect
+        .calls()
+        .filter(({ name }) => name === call)
+        .map(({ jobNames: [name = ''] }) => name.replace('vllm.default.', '')),
     writes: store.writes,
     breach: witness.broken,
     history,

@@ -18,8 +18,10 @@ export type Truth = {
   live(): readonly OurJob[];
   /** The job SLURM called `id` for the resource `uid`, whatever became of it. */
   job(uid: string, id: string): Traced | undefined;
+  /** SLURM said so at some time; it may have lost the job since. */
+  acknowledged(uid: string, id: string): boolean;
   trace(job: SimJob): Traced;
-  /** When the job of this name was last submitted, epoch ms. */
+  /** When the job of this name was last submitted without being told whether it arrived, epoch ms. */
   submittedMs(name: string): number | undefined;
   resources(): readonly Resource[];
   /** As the store holds it; undefined when it is gone. */
@@ -47,10 +49,14 @@ export type Traced = {
   beyondReach: boolean;
   /** Epoch, ms: when it last answered a probe under its own name. */
   answeredMs: number | undefined;
-  /** Epoch, ms: since when it serves, can be reached and can be found; undefined: it does not. */
+  /** Epoch, ms: since when it serves and can be reached; undefined: it does not. */
   servingSinceMs: number | undefined;
+  /** Epoch, ms: since when it also tells where; undefined: it does not. */
+  foundSinceMs: number | undefined;
   /** Epoch, ms: when it was no longer live. */
   endedMs: number | undefined;
+  /** It was COMPLETING at some time. */
+  wasEnding: boolean;
 };
 
 export const sameSlot = (a: Identity, b: Identity): boolean => a.uid === b.uid && a.replica === b.replica;
@@ -81,7 +87,7 @@ export function hashOf(spec: Spec): string {
 
 /** It has served for so long that whoever asked has heard it, several times. */
 export function isHealthy(truth: Truth, { job, identity }: OurJob): boolean {
-  const since = truth.trace(job).servingSinceMs;
+  const since = truth.trace(job).foundSinceMs;
   const spec = truth.resource(identity.uid)?.spec;
   return since !== undefined && truth.now() - Math.max(since, truth.connectedSinceMs()) > windowMs(spec) + HEARD_MS;
 }

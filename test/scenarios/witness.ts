@@ -25,8 +25,10 @@ export type Witness = {
   answered(job: SimJob): void;
   /** A turn threw: a bug, whatever it was about. */
   threw(fields: object): void;
+  /** An operator begins, or has ended. */
+  operatorIs(state: 'up' | 'down'): void;
   /** Something keeps the operator from noticing what goes on, from now until `untilMs`. */
-  disturbed(untilMs?: number): void;
+  disturbed(untilMs: number): void;
   disconnected(untilMs: number): void;
   /** slurmctld came back with an older state: `crash` does it. */
   duringCrash(crash: () => void): void;
@@ -45,6 +47,7 @@ export function createWitness(of: {
   const { inspect } = cluster;
   const traces = new Map<number, Traced>();
   const serials = new Map<string, number>();
+  const acknowledged = new Set<string>();
   const calledMs = new Map<string, number>();
   const submittedMs = new Map<string, number>();
   const written = new Map<string, Resource>();
@@ -55,6 +58,7 @@ export function createWitness(of: {
   let listedMs = 0;
   let staleView = false;
   let quietFromMs = 0;
+  let upFromMs = Number.POSITIVE_INFINITY;
   let connectedFromMs = 0;
   let breach: Breach | undefined;
 
@@ -67,6 +71,7 @@ export function createWitness(of: {
       const serial = serials.get(`${uid}/${id}`);
       return serial === undefined ? undefined : traces.get(serial);
     },
+    acknowledged: (uid, id) => acknowledged.has(`${uid}/${id}`),
     trace: (job) => traceOf(job, identityOf(job)),
     submittedMs: (name) => submittedMs.get(name),
     resources: () => resources,
@@ -76,7 +81,7 @@ export function createWitness(of: {
     listedMs: () => listedMs,
     staleView: () => staleView,
     connectedSinceMs: () => connectedFromMs,
-    undisturbedSinceMs: () => quietFromMs,
+    undisturbedSinceMs: () => Math.max(quietFromMs, upFromMs),
     spent: (uid, replica) => [...(spent.get(`${uid}/${replica}`)?.values() ?? [])],
   };
 
@@ -102,11 +107,20 @@ export function createWitness(of: {
       beyondReach: called !== undefined && job.submitMs - called > of.doubtWindowMs,
       answeredMs: undefined,
       servingSinceMs: undefined,
+      foundSinceMs: undefined,
       endedMs: undefined,
+      wasEnding: false,
     };
     traces.set(job.serial, trace);
     if (identity) serials.set(`${identity.uid}/${job.id}`, job.serial);
     return trace;
+  }
+
+  /** No other process answers in its place. */
+  function hasPort(job: SimJob): boolean {
+    const [own] = nodesOf(job);
+    const address = inspect.nodes().find(({ name }) => name === own)?.address;
+    return address !== undefined && inspect.answering(address, job.behaviour.port) === job;
   }
 
   function see(): void {
@@ -119,8 +133,12 @@ export function createWitness(of: {
     });
     for (const { job, identity } of living) {
       const trace = traceOf(job, identity);
-      if (!serving.has(job) || !isFindable(job)) trace.servingSinceMs = undefined;
-      else trace.servingSinceMs ??= clock.now();
+      // Somebody requeued what was already ending.
+      if (job.phase === 'completing') trace.wasEnding = true;
+      else if (trace.wasEnding) trace.beyondReach = true;
+      trace.servingSinceMs = serving.has(job) && hasPort(job) ? (trace.servingSinceMs ?? clock.now()) : undefined;
+      const isFound = trace.servingSinceMs !== undefined && tellsPort(job);
+      trace.foundSinceMs = isFound ? (trace.foundSinceMs ?? clock.now()) : undefined;
     }
     if (before.length === 0) return;
     const alive = new Set(living.map(({ job }) => job.serial));
@@ -128,6 +146,7 @@ export function createWitness(of: {
       const trace = traces.get(job.serial);
       if (alive.has(job.serial) || !trace) continue;
       trace.servingSinceMs = undefined;
+      trace.foundSinceMs = undefined;
       trace.endedMs = clock.now();
     }
   }
@@ -180,8 +199,10 @@ export function createWitness(of: {
       const identity = readIdentity({ name: submission.name, comment });
       if (identity) hold((watch) => watch.submit?.(truth, identity, read.ok ? read.value.request.exclude : []));
       if (identity) calledMs.set(identity.nonce, clock.now());
-      submittedMs.set(submission.name, clock.now());
+      const sentMs = clock.now();
       const result = await cluster.slurm.submit(submission);
+      if (!result.ok && result.error.kind === 'unknown') submittedMs.set(submission.name, sentMs);
+      if (identity && result.ok) acknowledged.add(`${identity.uid}/${result.value}`);
       note(() => `submit ${submission.name}: ${result.ok ? `job ${result.value}` : result.error.kind}`);
       return result;
     },
@@ -242,7 +263,10 @@ export function createWitness(of: {
       traceOf(job, identityOf(job)).answeredMs = clock.now();
     },
     threw: (fields) => report({ promise: 'no turn throws', what: JSON.stringify(fields) }),
-    disturbed(untilMs = clock.now()) {
+    operatorIs(state) {
+      upFromMs = state === 'up' ? clock.now() : Number.POSITIVE_INFINITY;
+    },
+    disturbed(untilMs) {
       quietFromMs = Math.max(quietFromMs, untilMs);
     },
     disconnected(untilMs) {
@@ -262,9 +286,9 @@ export function createWitness(of: {
 }
 
 /** What it says of itself leads to it. */
-function isFindable(job: SimJob): boolean {
+function tellsPort(job: SimJob): boolean {
   const { node, port } = readReport(job.comment);
-  return node !== undefined && nodesOf(job)[0] === node && port === job.behaviour.port;
+  return node !== undefined && node === nodesOf(job)[0] && port === job.behaviour.port;
 }
 
 /** The exit codes of `serve.sh` that say so. */

@@ -1,0 +1,79 @@
+import { parseArgs } from 'node:util';
+import { whyNoBed } from '../test/live/slurm-bed/bed.ts';
+import { onOccupiedBed } from './cluster.ts';
+import { measureIdle } from './idle.ts';
+import { type Measured, rowsOf, table } from './report.ts';
+import { type Round, submissionRound } from './submission.ts';
+import { measureTicks } from './ticks.ts';
+
+/**
+ * What the operator costs, next to what it would cost without, on a real SLURM cluster made for it. Exit code 0: measured,
+ * whatever the aims; 1: something could not be measured; 2: not here, or wrong options.
+ */
+const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [--idle-seconds N]
+
+  --quick           100 deployments, one round and 15 idle seconds, to see that it runs; its numbers are rough
+  --json            everything measured, instead of a table
+  --rounds N        how often submissions are timed (3; the median counts)
+  --idle-seconds N  how long it is watched with nothing to do (60)`;
+
+const OPTIONS = {
+  quick: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  rounds: { type: 'string' },
+  'idle-seconds': { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const;
+
+const { values } = parseOptions();
+if (values.help) {
+  process.stdout.write(`${USAGE}\n`);
+  process.exit(0);
+}
+const obstacle = whyNoBed();
+if (obstacle !== undefined) stop(`the benchmark needs a SLURM cluster of its own, and ${obstacle}`);
+
+// The cluster notices the end of this process by itself, whatever it dies of; the operator is ended on `exit`.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+
+const deployments = values.quick ? 100 : 1000;
+const rounds = wholeNumber('rounds', values.rounds ?? (values.quick ? '1' : '3'));
+const idleSeconds = wholeNumber('idle-seconds', values['idle-seconds'] ?? (values.quick ? '15' : '60'));
+
+const measured = await measure();
+process.stdout.write(values.json ? `${JSON.stringify(measured, undefined, 2)}\n` : `${table(rowsOf(measured))}\n`);
+
+async function measure(): Promise<Measured> {
+  const timed: Round[] = [];
+  for (let round = 0; round < rounds; round++) {
+    say(`submitting ${deployments} jobs, with the operator and without, round ${round + 1} of ${rounds}`);
+    timed.push(await submissionRound(deployments, round));
+  }
+  const sizes = [10, 100, 1000].filter((size) => size <= deployments);
+  say(`counting what is asked of SLURM at ${sizes.join(', ')} deployments`);
+  const ticks = await onOccupiedBed((ground) => measureTicks(ground, sizes));
+  say(`watching it idle for ${idleSeconds} s`);
+  const idle = await onOccupiedBed((ground) => measureIdle(ground, deployments, idleSeconds));
+  return { deployments, rounds: timed, ticks, idle };
+}
+
+function parseOptions() {
+  try {
+    return parseArgs({ options: OPTIONS, allowPositionals: false });
+  } catch (error) {
+    return stop(`${(error as Error).message}\n\n${USAGE}`);
+  }
+}
+
+function wholeNumber(option: string, text: string): number {
+  return /^[1-9]\d*$/.test(text) ? Number(text) : stop(`--${option} must be a whole number above 0, not ${text}`);
+}
+
+function stop(why: string): never {
+  process.stderr.write(`${why}\n`);
+  process.exit(2);
+}
+
+function say(what: string): void {
+  process.stderr.write(`${what}\n`);
+}

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FORCE_RELEASE_ANNOTATION, type Resource } from '../../src/api/resource.ts';
+import type { Spec } from '../../src/api/spec.ts';
+import type { Deps } from '../../src/controller/deps.ts';
+import { ok } from '../../src/result.ts';
+import { readIdentity } from '../../src/slurm/identity.ts';
+import { serves, thenExits } from '../../src/slurm/simulated/behaviour.ts';
+import type { ScenarioOptions } from './scenario.ts';
+import { runSeed } from './seeded-run.ts';
+
+/** The test of the tests: an operator with a bug is found out, by the promise the bug breaks. */
+type Planted = {
+  readonly bug: string;
+  readonly options: ScenarioOptions;
+  /** The promises that may find it. */
+  readonly caughtBy: readonly string[];
+};
+
+const WITHIN_SEEDS = 3_000;
+
+const tamper = (change: (deps: Deps) => Partial<Deps>): ScenarioOptions => ({
+  tamper: (deps) => ({ ...deps, ...change(deps) }),
+});
+const withSlurm = (change: (slurm: Deps['slurm']) => Partial<Deps['slurm']>) =>
+  tamper(({ slurm }) => ({ slurm: { ...slurm, ...change(slurm) } }));
+/** The operator sees another resource than the store holds. */
+const withResource = (change: (resource: Resource) => Resource) =>
+  tamper(({ store }) => ({
+    store: {
+      ...store,
+      async get(key) {
+        const got = await store.get(key);
+        return got.ok && got.value ? ok(change(got.value)) : got;
+      },
+    },
+  }));
+const withSpec = (change: (spec: Spec) => Spec) =>
+  withResource((resource) => ({ ...resource, spec: resource.spec && change(resource.spec) }));
+
+const PLANTED: readonly Planted[] = [
+  {
+    bug: 'cancels by id alone',
+    options: withSlurm((slurm) => ({
+      async cancel(ref) {
+        const listing = await slurm.listJobs();
+        const holder = listing.ok ? listing.value.jobs.find((job) => job.id === ref.id) : undefined;
+        return slurm.cancel({ ...ref, name: holder?.name ?? ref.name });
+      },
+    })),
+    caughtBy: ['P3', 'P7'],
+  },
+  {
+    bug: 'reads silence as an empty listing',
+    options: tamper(({ slurm, clock }) => ({
+      slurm: {
+        ...slurm,
+        async listJobs() {
+          const listing = await slurm.listJobs();
+          return listing.ok ? listing : ok({ jobs: [], askedAtMs: clock.now() });
+        },
+      },
+    })),
+    caughtBy: ['P1', 'P4', 'P7'],
+  },
+  {
+    bug: 'excludes nodes without end and without expiry',
+    options: tamper((deps) => ({
+      ...withSpec((spec) => ({
+        ...spec,
+        restartPolicy: { ...spec.restartPolicy, excludeFailedNodes: { ttlSeconds: 604_800, max: 64 } },
+      })).tamper?.(deps),
+    })),
+    caughtBy: ['rule 6'],
+  },
+  {
+    bug: 'submits without singleton, and takes an unknown fate for a failure',
+    options: withSlurm((slurm) => ({
+      async submit({ name, script }) {
+        const result = await slurm.submit({ name, script: script.replace(/^#SBATCH --dependency=.*\n/m, '') });
+        return result.ok || result.error.kind !== 'unknown'
+          ? result
+          : { ok: false, error: { ...result.error, kind: 'unreachable' } };
+      },
+    })),
+    caughtBy: ['P1', 'P2'],
+  },
+  {
+    bug: 'submits without a claim',
+    options: tamper(({ store }) => ({
+      store: {
+        ...store,
+        async writeStatus(seen, status) {
+          const claims = status.records?.some((record) => record.doubtUntil && !record.jobId);
+          return claims ? ok(seen) : store.writeStatus(seen, status);
+        },
+      },
+    })),
+    caughtBy: ['P1'],
+  },
+  {
+    bug: 'has no doubt window',
+    options: tamper(({ policy }) => ({
+      policy: { ...policy, doubtWindowMs: 0, submitTimeoutMs: 0, submitWithinMs: 0 },
+    })),
+    caughtBy: ['P1', 'P4'],
+  },
+  {
+    bug: 'releases the finalizer without waiting',
+    options: withResource((resource) =>
+      resource.deletingSinceMs === undefined
+        ? resource
+        : { ...resource, annotations: { ...resource.annotations, [FORCE_RELEASE_ANNOTATION]: 'true' } },
+    ),
+    caughtBy: ['P4'],
+  },
+  {
+    bug: 'settles a failure each time it is seen',
+    options: withResource((resource) => ({
+      ...resource,
+      status: {
+        ...resource.status,
+        records: resource.status.records?.map((record) => ({
+          ...record,
+          settledAttempt: Math.max(0, Math.min(record.settledAttempt, record.attempt - 1)),
+        })),
+      },
+    })),
+    caughtBy: ['rule 5'],
+  },
+  {
+    bug: 'adopts the jobs of an old resource of the same name',
+    options: tamper(({ slurm, store }) => ({
+      slurm: {
+        ...slurm,
+        async listJobs() {
+          const [listing, resources] = [await slurm.listJobs(), await store.list()];
+          if (!listing.ok || !resources.ok) return listing;
+          const jobs = listing.value.jobs.map((job) => {
+            const uid = readIdentity(job)?.uid;
+            const heir = resources.value.find(({ key }) => job.name.startsWith(`vllm.${key.namespace}.${key.name}.`));
+            return uid && heir ? { ...job, comment: job.comment.replace(`uid=${uid}`, `uid=${heir.uid}`) } : job;
+          });
+          return ok({ ...listing.value, jobs });
+        },
+      },
+    })),
+    caughtBy: ['P5'],
+  },
+  {
+    bug: 'believes whatever answers at the place a job names',
+    options: { believes: () => true },
+    caughtBy: ['P6'],
+  },
+  {
+    bug: 'tries again before an unknown submission can be ruled out',
+    options: withSlurm((slurm) => ({
+      async submit(submission) {
+        const result = await slurm.submit(submission);
+        return result.ok || result.error.kind !== 'unknown'
+          ? result
+          : { ok: false, error: { ...result.error, kind: 'unreachable' } };
+      },
+    })),
+    caughtBy: ['P1'],
+  },
+  {
+    bug: 'knows no budget',
+    options: {
+      ...withSpec((spec) => ({ ...spec, restartPolicy: { ...spec.restartPolicy, maxRestarts: 100 } })),
+      cluster: { behave: ({ serial }) => thenExits(serves({ port: 20_001 + serial }), 5_000, { exitCode: 68 }) },
+    },
+    caughtBy: ['P10'],
+  },
+];
+
+describe('an operator with a bug is found out', () => {
+  for (const { bug, options, caughtBy } of PLANTED) {
+    it(`one that ${bug}: by ${caughtBy.join(' or ')}`, async () => {
+      for (let seed = 1; seed <= WITHIN_SEEDS; seed++) {
+        const { breach } = await runSeed(seed, options);
+        if (!breach) continue;
+        if (caughtBy.includes(breach.promise)) return;
+      }
+      assert.fail(`not found by ${caughtBy.join(', ')} within ${WITHIN_SEEDS} seeds`);
+    });
+  }
+});
