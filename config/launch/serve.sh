@@ -197,7 +197,7 @@ finish_or_blame() { # CODE WHY
 finish() { # CODE WHY
   trap '' USR1
   kill "$WATCH" 2>/dev/null
-  if [ "$1" = 0 ]; then report "phase=ended|class=none|code=0|why=$2"; else report "phase=failed|class=$(class_word "$1")|code=$1|why=$2"; fi
+  report "phase=$([ "$1" = 0 ] && echo ended || echo failed)|class=$(class_word "$1")|code=$1|why=$2"
   # Of several nodes one may never answer: Slurm ends what is left when this script ends, and a successor need not wait.
   end_engine $((VSO_NODES > 1 && $1 >= 65 ? 0 : 5))
   [ -z "$UNHEARD" ] || tell "$UNHEARD"
@@ -215,7 +215,10 @@ cancelled() {
   exit 143
 }
 
-CLASS_WORDS=([64]=config [65]=start [66]=port [67]=node [68]=died [69]=hang [70]=slow [71]=gpu [72]=cache [73]=model [74]=engine [75]=peer [76]=denied)
+CLASS_WORDS=(
+  [0]=none [64]=config [65]=start [66]=port [67]=node [68]=died [69]=hang [70]=slow
+  [71]=gpu [72]=cache [73]=model [74]=engine [75]=peer [76]=denied
+)
 class_word() { echo "${CLASS_WORDS[$1]:-start}"; }
 
 # Of several ranks the first to end tells: what follows are echoes.
@@ -247,30 +250,27 @@ silent_nodes() {
   if [ "$(grep -c ^lost <<<"$answers")" -lt "${#all[@]}" ]; then sort <<<"$answers" | grep . ; fi
 }
 ask_node() { # NODE
-  local answer
+  local answer session
+  session=$(logged | grep -oE "node=$1 rank=[0-9]+ session=[0-9]+" | tail -n 1)
   if answer=$(timeout -k 1 "$PEER_SECONDS" srun --export=ALL --overlap --mpi=none --mem=0 --nodes=1 --ntasks=1 --nodelist="$1" \
-    bash -c "$(node_program)" tell_stuck 2>/dev/null </dev/null); then
+    bash -c "$(node_program)" tell_stuck "${session##*=}" 2>/dev/null </dev/null); then
     [ -z "$answer" ] || echo "stuck $1"
   else
     echo "lost $1"
   fi
 }
-tell_stuck() { # everybody waits for a disk at times: only who still does a second later is stuck
+tell_stuck() { # SESSION of the rank: everybody waits for a disk at times; only who still does a second later is stuck
   local first
-  first=$(unwakeable)
+  first=$(unwakeable "$1")
   [ -n "$first" ] || return 0
   sleep 1
-  if grep -qxF "$first" < <(unwakeable); then echo stuck; fi
+  if grep -qxF "$first" < <(unwakeable "$1"); then echo stuck; fi
 }
-unwakeable() { # processes of this job on this node, stopped or beyond any signal
-  local file line fields
-  for file in /proc/[0-9]*/stat; do
-    { read -r line <"$file"; } 2>/dev/null || continue
-    read -ra fields <<<"${line##*) }"
-    [[ ${fields[0]} == [TD] ]] || continue
-    if [ "$(grep -czxE "SLURM_JOB_ID=$SLURM_JOB_ID|SLURMD_NODENAME=$(node_name)" "${file%stat}environ" 2>/dev/null)" = 2 ]; then
-      echo "$file"
-    fi
+unwakeable() { # SESSION: its processes that are stopped or beyond any signal
+  local pid line
+  for pid in $(session_pids "${1:-none}"); do
+    { read -r line <"/proc/$pid/stat"; } 2>/dev/null || continue
+    [[ ${line##*) } != [TD]* ]] || echo "$pid"
   done
 }
 
@@ -337,7 +337,8 @@ running_requests() {
 # The body of an answer that is 200 and comes in time; curl need not be there.
 ask() { # SECONDS METHOD PATH [BODY]
   # The key goes by the environment, which nobody else can read.
-  ASK_KEY=$API_KEY timeout "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" ask "$ADDRESS" "$PORT" "$2" "$3" "${4:-}" 2>/dev/null
+  ASK_KEY=$API_KEY timeout "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" \
+    ask "$ADDRESS" "$PORT" "$2" "$3" "${4:-}" 2>/dev/null
 }
 connect() { exec 3<>"/dev/tcp/$1/$2"; } # ADDRESS PORT
 exchange() { # ADDRESS PORT METHOD PATH BODY
@@ -479,6 +480,7 @@ run_rank() {
   ) </dev/null &
   ENGINE=$!
   tell_guard
+  say "node=$(node_name) rank=$rank session=$ENGINE"
   while [ -z "$STOP" ] && ! has_ended "$ENGINE"; do nap; done
   [ -n "$STOP" ] || nap # who stops a job stops the engine in the same moment
   if [ -n "$STOP" ]; then
@@ -501,7 +503,8 @@ engine_words() { # RANK
     if [ "$VSO_LAUNCHER" = ray ]; then
       WORDS+=(--distributed-executor-backend ray)
     elif [ "$VSO_DATA_PARALLEL" -gt 1 ]; then
-      WORDS+=(--data-parallel-size-local "$local_copies" --data-parallel-address "$ADDRESS" --data-parallel-rpc-port "${PEER_PORTS[2]}")
+      WORDS+=(--data-parallel-size-local "$local_copies" --data-parallel-address "$ADDRESS")
+      WORDS+=(--data-parallel-rpc-port "${PEER_PORTS[2]}")
       [ "$1" = 0 ] || WORDS+=(--data-parallel-start-rank $(($1 * local_copies)))
     else
       WORDS+=(--nnodes "$VSO_NODES" --node-rank "$1" --master-addr "$ADDRESS" --master-port "${PEER_PORTS[0]}")
@@ -549,7 +552,9 @@ read_secrets() {
 find_own_interface() {
   local route
   route=$(ip route get "$ADDRESS" 2>/dev/null)
-  if [[ $route =~ [[:space:]]src[[:space:]]+([^[:space:]]+) ]]; then HOST_ADDRESS=${BASH_REMATCH[1]}; else HOST_ADDRESS=$(own_address); fi
+  HOST_ADDRESS=''
+  if [[ $route =~ [[:space:]]src[[:space:]]+([^[:space:]]+) ]]; then HOST_ADDRESS=${BASH_REMATCH[1]}; fi
+  [ -n "$HOST_ADDRESS" ] || HOST_ADDRESS=$(own_address)
   INTERFACE=$(ip -o address show to "$HOST_ADDRESS" 2>/dev/null | awk '{print $2; exit}')
 }
 
@@ -938,7 +943,10 @@ quiet_port() { # LOW HIGH OFFSET
   for ((i = 0; i < size; i++)); do
     port=$(($1 + ($3 + i) % size))
     [[ " $PORT ${PEER_PORTS[*]} " != *" $port "* ]] || continue
-    timeout 5 bash -c "$(declare -f connect); connect \"\$@\"" connect "$ADDRESS" "$port" 2>/dev/null || { echo "$port" && return; }
+    if ! timeout 5 bash -c "$(declare -f connect); connect \"\$@\"" connect "$ADDRESS" "$port" 2>/dev/null; then
+      echo "$port"
+      return 0
+    fi
   done
   return 1
 }
