@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { problemLine } from '../api/problem-line.ts';
 import type { Resource } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import type { Status } from '../api/status.ts';
@@ -49,7 +50,7 @@ export function description(resource: Resource, events: readonly DeploymentEvent
       ['Replicas', replicaWords(spec, status)],
       ['Restarts', status.restarts === undefined ? undefined : String(status.restarts)],
     ]),
-    ...section('Problems', problemLines(resource)),
+    ...section('Problems', resource.problems.map(problemLine)),
     ...section('Why not ready', whyLines(status)),
     ...section('Conditions', conditionLines(status, now)),
     ...section('Endpoints', endpointLines(status)),
@@ -109,13 +110,6 @@ function replicaWords(spec: Spec | undefined, status: Status): string {
     `${status.readyReplicas ?? 0} ready`,
     `${status.updatedReplicas ?? 0} of the present spec`,
   ].join(' | ');
-}
-
-function problemLines({ problems }: Resource): readonly string[] {
-  return problems.map(({ file, line, field, message }) => {
-    const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
-    return `${place}${field}: ${message}`;
-  });
 }
 
 /** What a person asks first: the Ready condition's own words, then what each waiting job waits for. */

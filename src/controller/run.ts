@@ -1,7 +1,9 @@
 import { type Key, keyText } from '../api/key.ts';
+import { jobKey } from '../slurm/job.ts';
 import type { Deps } from './deps.ts';
 import { createDetails } from './details.ts';
 import { createLimit } from './limit.ts';
+import { createNetwork } from './network.ts';
 import { createNodes } from './nodes.ts';
 import type { Shared } from './observe.ts';
 import { createQueue } from './queue.ts';
@@ -24,23 +26,17 @@ const SOON_MS = 1_000;
 const SLOW_FACTOR = 10;
 /** However slow it is, nobody waits longer than that to hear of a job that ended. */
 const SLOWEST_TICK_MS = 60_000;
-/** Fewer endpoints than this may all be down without our network being to blame. */
-const FEW_ENDPOINTS = 2;
 
 export function createController(deps: Deps): Controller {
   const { store, slurm, prober, clock, log, policy, limits, intervals } = deps;
   const snapshot = createSnapshot({ slurm, clock, owner: store.id, suspectFraction: limits.suspectFraction });
   const nodes = createNodes(slurm);
-  const answering = new Map<string, { readonly followed: number; readonly silent: number }>();
+  const network = createNetwork(clock);
   const shared: Shared = {
     snapshot,
     nodes,
     details: createDetails(deps),
-    networkSuspect() {
-      const all = [...answering.values()];
-      const followed = all.reduce((sum, one) => sum + one.followed, 0);
-      return followed >= FEW_ENDPOINTS && all.every((one) => one.silent === one.followed);
-    },
+    networkSuspect: network.isSuspect,
   };
   const counted: Deps = {
     ...deps,
@@ -48,13 +44,14 @@ export function createController(deps: Deps): Controller {
       ...prober,
       async follow(key, targets) {
         const memories = await prober.follow(key, targets);
-        const served = [...memories.values()].filter((memory) => memory.lastOkMs !== undefined);
-        if (served.length === 0) answering.delete(key);
-        else
-          answering.set(key, {
-            followed: served.length,
-            silent: served.filter((memory) => memory.failures > 0).length,
-          });
+        const jobs = snapshot.lastKnown()?.jobs.get(key) ?? [];
+        const ready = new Set(jobs.filter((job) => job.report.phase === 'ready').map(jobKey));
+        const served = [...memories].filter(([id, memory]) => memory.lastOkMs !== undefined || ready.has(id));
+        network.heard(
+          key,
+          served.map(([, memory]) => memory),
+          Math.max(0, ...targets.map((target) => target.periodMs * 2 + target.timeoutMs)),
+        );
         return memories;
       },
     },
@@ -94,7 +91,11 @@ export function createController(deps: Deps): Controller {
     await survived('a tick', async () => {
       tookMs = await look();
     });
-    scheduleTick(soon ? Math.min(SOON_MS, policy.tickMs) : Math.max(policy.tickMs, Math.min(tookMs * SLOW_FACTOR, SLOWEST_TICK_MS)));
+    scheduleTick(
+      soon
+        ? Math.min(SOON_MS, policy.tickMs)
+        : Math.max(policy.tickMs, Math.min(tookMs * SLOW_FACTOR, SLOWEST_TICK_MS)),
+    );
   }
 
   async function look(): Promise<number> {

@@ -78,7 +78,7 @@ function readyForMs({ startMs, report }: OwnJob & { readonly phase: 'running' },
 export function healthOf(
   job: OwnJob & { readonly phase: 'running' },
   spec: Spec,
-  seen: Pick<Observation, 'now' | 'probes' | 'policy' | 'networkSuspect' | 'slurm'>,
+  seen: Pick<Observation, 'now' | 'probes' | 'policy' | 'networkSuspect' | 'slurm' | 'nodeAddresses'>,
   servedBefore: boolean,
 ): Health {
   const probe = seen.probes.get(jobKey(job));
@@ -98,6 +98,8 @@ export function healthOf(
       ? { kind: 'unresponsive', why: lastError }
       : { kind: 'failing', why: lastError };
   }
+  // Nobody could be asked: Slurm has not said where any node is.
+  if (seen.nodeAddresses.size === 0) return { kind: 'starting' };
   const deadlineMs = job.startMs + spec.probes.startup.timeoutSeconds * 1000 + seen.policy.startupSlackMs;
   // A view from before the deadline may lack the comment that says where it answers.
   const viewMs = seen.slurm.known ? seen.slurm.value.askedAtMs : 0;

@@ -1,3 +1,4 @@
+import { problemLine } from '../api/problem-line.ts';
 import type { SpecProblem } from '../api/resource.ts';
 import type { Condition, Endpoint, Failure, JobStatus, Status } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
@@ -323,12 +324,6 @@ function problemText(problems: readonly SpecProblem[], serving: boolean, generat
 
 /** Leaves room for what is said behind them. */
 const PROBLEMS_CHARS = 3_500;
-
-function problemLine(problem: SpecProblem): string {
-  const where =
-    problem.file === undefined ? '' : `${problem.file}${problem.line === undefined ? '' : `:${problem.line}`}: `;
-  return `${where}${problem.field}: ${problem.message}`;
-}
 
 function withoutUndefined<T extends object>(object: { [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;

@@ -89,7 +89,10 @@ export function hashOf(spec: Spec): string {
 export function isHealthy(truth: Truth, { job, identity }: OurJob): boolean {
   const since = truth.trace(job).foundSinceMs;
   const spec = truth.resource(identity.uid)?.spec;
-  return since !== undefined && truth.now() - Math.max(since, truth.connectedSinceMs()) > windowMs(spec) + HEARD_MS;
+  // One endpoint alone cannot be told from a network that is down.
+  const alone = truth.live().filter((one) => truth.trace(one.job).answeredMs !== undefined).length < 2;
+  const heardMs = Math.max(since ?? 0, alone ? truth.connectedSinceMs() : 0);
+  return since !== undefined && truth.now() - heardMs > windowMs(spec) + HEARD_MS;
 }
 const HEARD_MS = 30_000;
 

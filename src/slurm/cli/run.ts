@@ -1,5 +1,7 @@
-import { execa } from 'execa';
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import type { Clock } from '../../clock.ts';
+import { err, ok, type Result } from '../../result.ts';
 import { type Command, commandLine, type Place, passedOn } from './command-line.ts';
 
 export type Ran = {
@@ -38,68 +40,64 @@ export function createRunner(options: RunnerOptions): Runner {
 
   async function run(command: Command): Promise<Ran> {
     const { program } = command;
-    const nothing = { program, stdout: '', stderr: '' };
-    if (closed) return { ...nothing, end: { how: 'not started', why: 'closed' } };
-    const [file = '', ...args] = commandLine(command, options);
-    const child = execa(file, args, {
-      // `sbatch` notes the working directory for the job: one that exists on every node.
-      cwd: '/',
-      env: { ...passedOn(options.environment), ...(options.commandPrefix.length === 0 && command.environment) },
-      extendEnv: false,
-      // Its own process group, so that a deadline ends whatever the program started as well.
-      detached: true,
-      reject: false,
-      encoding: 'buffer',
-      maxBuffer: options.maxOutputBytes,
-      stripFinalNewline: false,
-      ...(command.stdin === undefined ? { stdin: 'ignore' as const } : { input: command.stdin }),
-    });
-    let timedOut = false;
-    let abandon = (): void => undefined;
-    const abandoned = new Promise<undefined>((resolve) => {
-      abandon = () => resolve(undefined);
-    });
+    if (closed) return { program, end: { how: 'not started', why: 'closed' }, stdout: '', stderr: '' };
+    const started = start(command);
+    if (!started.ok) return { program, end: started.error, stdout: '', stderr: '' };
+    const child = started.value;
+    const outcome = Promise.withResolvers<Ran['end']>();
+    const streams = [child.stdout, child.stderr].map((stream) =>
+      collect(stream, options.maxOutputBytes, () => {
+        outcome.resolve({ how: 'said too much', bytes: options.maxOutputBytes });
+        killGroup(child.pid);
+      }),
+    );
+    let timedOut: Ran['end'] | undefined;
     let forget = (): void => undefined;
     const stop = (): void => {
       killGroup(child.pid);
-      forget = options.clock.after(ABANDON_MS, abandon);
+      forget = options.clock.after(ABANDON_MS, () => outcome.resolve(timedOut ?? { how: 'killed', signal: 'SIGKILL' }));
     };
     const disarm = options.clock.after(options.timeoutMs, () => {
-      timedOut = true;
+      timedOut = { how: 'timed out', afterMs: options.timeoutMs };
       stop();
     });
     stops.add(stop);
-    try {
-      const result = await Promise.race([child, abandoned]);
-      if (result === undefined) {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-        child.unref();
-        return { ...nothing, end: { how: 'timed out', afterMs: options.timeoutMs } };
-      }
-      if (result.isMaxBuffer) killGroup(child.pid);
-      return { program, end: ending(result, timedOut), stdout: decode(result.stdout), stderr: decode(result.stderr) };
-    } finally {
-      stops.delete(stop);
-      disarm();
-      forget();
-    }
+    child.on('error', (error) => outcome.resolve({ how: 'not started', why: error.message }));
+    child.on('close', (code, signal) =>
+      outcome.resolve(
+        timedOut ?? (code === null ? { how: 'killed', signal: signal ?? 'a signal' } : { how: 'exited', code }),
+      ),
+    );
+    child.stdin?.on('error', () => undefined); // it need not read what it is given
+    child.stdin?.end(command.stdin);
+    const end = await outcome.promise;
+    stops.delete(stop);
+    disarm();
+    forget();
+    const [stdout = '', stderr = ''] = streams.map((stream) => stream.text());
+    letGo(child);
+    return { program, end, stdout, stderr };
   }
 
-  function ending(
-    result: {
-      readonly isMaxBuffer: boolean;
-      readonly exitCode?: number | undefined;
-      readonly signal?: string | undefined;
-      readonly originalMessage?: string | undefined;
-    },
-    timedOut: boolean,
-  ): Ran['end'] {
-    if (timedOut) return { how: 'timed out', afterMs: options.timeoutMs };
-    if (result.isMaxBuffer) return { how: 'said too much', bytes: options.maxOutputBytes };
-    if (result.signal !== undefined) return { how: 'killed', signal: result.signal };
-    if (result.exitCode !== undefined) return { how: 'exited', code: result.exitCode };
-    return { how: 'not started', why: result.originalMessage ?? 'unknown cause' };
+  /**
+   * Not by execa: for each command it spends more time than starting the process takes, which is felt when a thousand jobs
+   * are submitted. A program that is not there is told by its `error`, a machine that has no memory for it here.
+   */
+  function start(command: Command): Result<ChildProcess, Ran['end']> {
+    const [file = '', ...args] = commandLine(command, options);
+    try {
+      const child = spawn(file, args, {
+        // `sbatch` notes the working directory for the job: one that exists on every node.
+        cwd: '/',
+        env: { ...passedOn(options.environment), ...(options.commandPrefix.length === 0 && command.environment) },
+        // Its own process group, so that a deadline ends whatever the program started as well.
+        detached: true,
+        stdio: [command.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      });
+      return ok(child);
+    } catch (error) {
+      return err({ how: 'not started', why: error instanceof Error ? error.message : String(error) });
+    }
   }
 
   return {
@@ -111,6 +109,24 @@ export function createRunner(options: RunnerOptions): Runner {
   };
 }
 
+/** Nothing more of it is read or waited for, however long what it has started holds its pipes. */
+function letGo(child: ChildProcess): void {
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+  child.unref();
+}
+
+/** Keeps so many bytes and no more; `tooMuch` is told when there are more. */
+function collect(stream: Readable | null, maxBytes: number, tooMuch: () => void): { text(): string } {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  stream?.on('data', (chunk: Buffer) => {
+    if (bytes < maxBytes) chunks.push(chunk.subarray(0, maxBytes - bytes));
+    bytes += chunk.length;
+    if (bytes > maxBytes) tooMuch();
+  });
+  return { text: () => new TextDecoder().decode(Buffer.concat(chunks)) };
+}
+
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
@@ -119,5 +135,3 @@ function killGroup(pid: number | undefined): void {
     // Gone already.
   }
 }
-
-const decode = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
