@@ -33,7 +33,8 @@ export function endpointOf(
   if (!known && (port < range.low || port > range.high)) {
     return { kind: 'refused', why: `job ${job.id} reports port ${port}, outside ${range.low}-${range.high}` };
   }
-  const address = seen.nodeAddresses.get(node);
+  // A node Slurm does not list, though it lists others, has only its name.
+  const address = seen.nodeAddresses.get(node) ?? (seen.nodeAddresses.size > 0 ? node : undefined);
   if (address !== undefined) {
     return { kind: 'at', node, port, url: `http://${address.includes(':') ? `[${address}]` : address}:${port}` };
   }

@@ -39,9 +39,14 @@ export function chooseSlots(
   };
 }
 
+/** As many as the status has room for; a job with a higher ordinal is none of ours, whatever it says. */
+const SLOTS = 512;
+
 /** Ordinals that jobs speak of and no record does: a status was lost. */
 export function withUnrecorded(records: readonly ReplicaRecord[], jobs: readonly OwnJob[]): readonly ReplicaRecord[] {
   const known = new Set(records.map((record) => record.replica));
-  const found = new Set(jobs.map((job) => job.identity.replica).filter((replica) => !known.has(replica)));
+  const found = new Set(
+    jobs.map((job) => job.identity.replica).filter((replica) => !known.has(replica) && replica < SLOTS),
+  );
   return [...records, ...[...found].map(newRecord)].sort((a, b) => a.replica - b.replica);
 }

@@ -12,6 +12,8 @@ export type HttpProberOptions = {
   readonly random?: () => number;
 };
 
+/** A turn waits no longer for the first answer of a new endpoint; the answer itself wakes the next one. */
+const FIRST_ANSWER_MS = 5_000;
 /** Failures in a row after which a further one is no news. */
 const LOUD_FAILURES = 20;
 /** Periods differ by up to this part. */
@@ -95,7 +97,7 @@ export function createHttpProber({ clock, concurrency = 64, random = Math.random
         ({ memory }) => memory.lastOkMs === undefined && memory.failures === 0,
       );
       if (unanswered.length > 0) {
-        const patienceMs = Math.max(...unanswered.map(({ target }) => target.timeoutMs));
+        const patienceMs = Math.min(FIRST_ANSWER_MS, Math.max(...unanswered.map(({ target }) => target.timeoutMs)));
         await withinMs(clock, patienceMs, Promise.all(unanswered.map(({ first }) => first)));
       }
       return new Map([...now].map(([id, { memory }]) => [id, memory]));

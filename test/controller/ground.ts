@@ -17,7 +17,7 @@ export function fakeSlurm(about: Partial<Slurm> = {}): Slurm & { readonly calls:
     history: async () => ok([]),
     submit: async () => ok('101'),
     cancel: async () => ok(undefined),
-    nodes: async () => ok([]),
+    nodes: async () => ok([{ name: 'node001', address: '10.0.0.1', state: 'idle' }]),
     close: async () => {},
     ...about,
   };

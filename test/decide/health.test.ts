@@ -24,9 +24,9 @@ describe('where an endpoint is', () => {
       { kind: 'at', node: 'node001', port: 20_000, url: 'http://10.0.0.1:20000' },
     ],
     [
-      'nowhere yet on a node whose address is not known',
+      'by its name on a node SLURM does not list',
       runningJob({ nodes: ['node002'], says: 'node=node002|port=20000' }),
-      { kind: 'none' },
+      { kind: 'at', node: 'node002', port: 20_000, url: 'http://node002:20000' },
     ],
     [
       'in brackets where the address is of the new kind',
@@ -53,6 +53,19 @@ describe('where an endpoint is', () => {
     },
   });
   for (const [title, job, claim] of rows) it(title, () => assert.deepEqual(endpointOf(job, specOf(), seen), claim));
+
+  it('stays where it was published, and is nowhere else, while SLURM has named no node', () => {
+    const blind = { ...seen, nodeAddresses: new Map<string, string>() };
+    const url = 'http://10.0.0.1:20000';
+    const published = { jobId: '101', node: 'node001', port: 20_000, url, replica: 0, role: 'Serving' as const };
+    assert.deepEqual(
+      [
+        endpointOf(servingJob(), specOf(), blind),
+        endpointOf(servingJob(), specOf(), blind, [{ ...published, ready: true, since: '2026-03-04T11:00:00Z' }]),
+      ],
+      [{ kind: 'none' }, { kind: 'at', node: 'node001', port: 20_000, url }],
+    );
+  });
 
   it('goes by the present spec’s port unless it was published before', () => {
     const spec = specOf({ endpoint: { port: 9_000 } });

@@ -11,6 +11,18 @@ export function unfulfilled(scenario: Scenario): Breach | undefined {
   return undefined;
 }
 
+/** What peace has not given back. */
+export function leftover({ truth, operator }: Scenario): Breach | undefined {
+  const resources = truth.resources().length;
+  const endpoints = truth.live().length;
+  // The tick, the resync and the sweep; a due turn for each deployment and a probe for each endpoint.
+  const most = 3 + resources + endpoints;
+  const timers = operator().timers();
+  if (timers > most)
+    return { promise: 'L7', what: `${timers} timers for ${resources} deployments, ${endpoints} endpoints` };
+  return operator().idle() ? undefined : { promise: 'L7', what: 'a turn is still under way' };
+}
+
 export type LivenessPromise = {
   readonly name: string;
   readonly says: string;
@@ -59,13 +71,13 @@ const LIVENESS: readonly LivenessPromise[] = [
 ];
 
 function isMissing({ truth, condition }: Scenario, { uid, key, spec, problems }: Resource): string | undefined {
+  if (problems.length > 0) return 'its spec is no good';
   const live = truth.live().filter(({ identity }) => identity.uid === uid);
   const want = !spec || spec.suspend ? 0 : spec.replicas;
   if (live.length !== want) return `${live.length} jobs live, ${want} are wanted`;
   const silent = live.find(({ job }) => truth.trace(job).servingSinceMs === undefined);
   if (silent) return `job ${silent.job.id} does not serve`;
   const ready = condition(key.name, 'Ready');
-  if (!spec?.suspend && problems.length === 0 && ready?.status !== 'True')
-    return `not Ready: ${ready?.reason}, ${ready?.message}`;
+  if (!spec?.suspend && ready?.status !== 'True') return `not Ready: ${ready?.reason}, ${ready?.message}`;
   return undefined;
 }

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Resource } from '../../src/api/resource.ts';
 import { serves } from '../../src/slurm/simulated/behaviour.ts';
 import { createRandom, type Random } from '../../src/slurm/simulated/random.ts';
 import type { SubmittedJob } from '../../src/slurm/simulated/simulated.ts';
 import { aSpec, type Chaos, createPorts, mostlyServes, somethingHappens } from './chaos.ts';
-import { unfulfilled } from './liveness.ts';
+import { leftover, unfulfilled } from './liveness.ts';
 import { createScenario, PromiseBroken, type Scenario, type ScenarioOptions } from './scenario.ts';
 import type { Breach } from './witness.ts';
 
@@ -59,21 +60,41 @@ async function peace(scenario: Scenario, port: () => number): Promise<void> {
   await settled(scenario);
 }
 
-/** Everything becomes as it should be; where the operator has given up, after the edit it asks for. */
+/** Everything becomes as it should be, after the edits a person is asked for, and stays so. */
 async function settled(scenario: Scenario): Promise<void> {
   const untilMs = scenario.now() + HEALED_MS;
   let edits = 0;
-  for (;;) {
-    const open = unfulfilled(scenario);
-    if (!open) return;
-    if (scenario.now() >= untilMs) throw new PromiseBroken(open, scenario.history());
+  for (let calmMs = 0; calmMs < CALM_MS; ) {
+    const before = effects(scenario);
     for (const { key } of scenario.truth.resources().filter(isGivenUp)) {
       edits += 1;
       scenario.edit(key.name, { model: { uri: 'hf://org/model' }, engine: { seed: 100 + edits } });
     }
-    await scenario.advance(20_000);
+    await scenario.advance(STEP_MS);
+    const isMoving = !isDeepStrictEqual(effects(scenario), before);
+    const open = unfulfilled(scenario) ?? (isMoving ? restless(before, effects(scenario)) : undefined);
+    calmMs = open ? 0 : calmMs + STEP_MS;
+    if (open && scenario.now() >= untilMs) throw new PromiseBroken(open, scenario.history());
   }
+  const left = leftover(scenario);
+  if (left) throw new PromiseBroken(left, scenario.history());
 }
+const STEP_MS = 20_000;
+/** A deployment that is as it should be for so long is left alone. */
+const CALM_MS = 120_000;
+
+function effects(scenario: Scenario) {
+  return {
+    writes: scenario.writes(),
+    submits: scenario.asked('submit').length,
+    cancels: scenario.asked('cancel').length,
+  };
+}
+
+const restless = (before: object, after: object): Breach => ({
+  promise: 'P9',
+  what: `${JSON.stringify(before)} became ${JSON.stringify(after)} and nothing had changed`,
+});
 
 /** It says so: `Stalled`, and no wait ends it. */
 function isGivenUp({ status, problems }: Resource): boolean {
