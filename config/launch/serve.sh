@@ -87,7 +87,7 @@ main() {
   trap 'DRAIN_ASKED=1' USR1 # nothing more in a trap: bash loses its way when a trap waits inside of what it waits for
   trap 'CANCELLED=1' TERM
   DRAIN_ASKED='' CANCELLED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY=''
-  TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
+  RANK_ENDED='' TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
   OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
   LOG_FROM=1
@@ -123,9 +123,9 @@ supervise() {
   WATCH=$!
   tell_guard
   wait_for_end_of_either
-  if has_ended "$ENGINE"; then
+  if engine_has_ended; then
     kill "$WATCH" 2>/dev/null
-    wait "$ENGINE"
+    code_of_engine
     local engine_code=$? class
     class=$(class_of_failed_start "$engine_code")
     [ "$class" != 66 ] || return
@@ -147,21 +147,22 @@ supervise() {
   wait_for_end_of_either
   local i
   for ((i = 0; i < 5; i++)); do # a dying engine stops answering first
-    if has_ended "$ENGINE"; then
-      wait "$ENGINE"
+    if engine_has_ended; then
+      code_of_engine
       finish_or_blame 68 "$(why_it_ended "$?")"
     fi
+    [ "$VSO_NODES" = 1 ] || follow_log
     pause 1
   done
   finish_or_blame 69 no-token
 }
 
 wait_for_end_of_either() {
-  until has_ended "$ENGINE" || has_ended "$WATCH"; do
+  until engine_has_ended || has_ended "$WATCH"; do
     [ -z "$DRAIN_ASKED" ] || drain
     if [ -n "$UNHEARD" ] && [ "$SECONDS" -ge "$RETRY_AT" ]; then tell "$UNHEARD"; fi
     if [ -n "$READY_AGAIN_AT" ] && [ "$SECONDS" -ge "$READY_AGAIN_AT" ]; then READY_AGAIN_AT='' && tell "$TOLD"; fi
-    [ -n "$READY" ] || follow_start
+    if [ -z "$READY" ] || [ "$VSO_NODES" -gt 1 ]; then follow_log; fi
     nap
   done
 }
@@ -196,7 +197,7 @@ finish_or_blame() { # CODE WHY
 finish() { # CODE WHY
   trap '' USR1
   kill "$WATCH" 2>/dev/null
-  if [ "$1" = 0 ]; then report "phase=ended|class=none|code=0|why=$2"; else report "phase=failed|class=$(class_word "$1")|code=$1|why=$2"; fi
+  report "phase=$([ "$1" = 0 ] && echo ended || echo failed)|class=$(class_word "$1")|code=$1|why=$2"
   # Of several nodes one may never answer: Slurm ends what is left when this script ends, and a successor need not wait.
   end_engine $((VSO_NODES > 1 && $1 >= 65 ? 0 : 5))
   [ -z "$UNHEARD" ] || tell "$UNHEARD"
@@ -214,7 +215,10 @@ cancelled() {
   exit 143
 }
 
-CLASS_WORDS=([64]=config [65]=start [66]=port [67]=node [68]=died [69]=hang [70]=slow [71]=gpu [72]=cache [73]=model [74]=engine [75]=peer [76]=denied)
+CLASS_WORDS=(
+  [0]=none [64]=config [65]=start [66]=port [67]=node [68]=died [69]=hang [70]=slow
+  [71]=gpu [72]=cache [73]=model [74]=engine [75]=peer [76]=denied
+)
 class_word() { echo "${CLASS_WORDS[$1]:-start}"; }
 
 # Of several ranks the first to end tells: what follows are echoes.
@@ -246,30 +250,27 @@ silent_nodes() {
   if [ "$(grep -c ^lost <<<"$answers")" -lt "${#all[@]}" ]; then sort <<<"$answers" | grep . ; fi
 }
 ask_node() { # NODE
-  local answer
-  if answer=$(timeout -k 1 "$PEER_SECONDS" srun --overlap --mpi=none --mem=0 --nodes=1 --ntasks=1 --nodelist="$1" \
-    bash -c "$(node_program)" tell_stuck 2>/dev/null </dev/null); then
+  local answer session
+  session=$(logged | grep -oE "node=$1 rank=[0-9]+ session=[0-9]+" | tail -n 1)
+  if answer=$(timeout -k 1 "$PEER_SECONDS" srun --export=ALL --overlap --mpi=none --mem=0 --nodes=1 --ntasks=1 --nodelist="$1" \
+    bash -c "$(node_program)" tell_stuck "${session##*=}" 2>/dev/null </dev/null); then
     [ -z "$answer" ] || echo "stuck $1"
   else
     echo "lost $1"
   fi
 }
-tell_stuck() { # everybody waits for a disk at times: only who still does a second later is stuck
+tell_stuck() { # SESSION of the rank: everybody waits for a disk at times; only who still does a second later is stuck
   local first
-  first=$(unwakeable)
+  first=$(unwakeable "$1")
   [ -n "$first" ] || return 0
   sleep 1
-  if grep -qxF "$first" < <(unwakeable); then echo stuck; fi
+  if grep -qxF "$first" < <(unwakeable "$1"); then echo stuck; fi
 }
-unwakeable() { # processes of this job on this node, stopped or beyond any signal
-  local file line fields
-  for file in /proc/[0-9]*/stat; do
-    { read -r line <"$file"; } 2>/dev/null || continue
-    read -ra fields <<<"${line##*) }"
-    [[ ${fields[0]} == [TD] ]] || continue
-    if [ "$(grep -czxE "SLURM_JOB_ID=$SLURM_JOB_ID|SLURMD_NODENAME=$(node_name)" "${file%stat}environ" 2>/dev/null)" = 2 ]; then
-      echo "$file"
-    fi
+unwakeable() { # SESSION: its processes that are stopped or beyond any signal
+  local pid line
+  for pid in $(session_pids "${1:-none}"); do
+    { read -r line <"/proc/$pid/stat"; } 2>/dev/null || continue
+    [[ ${line##*) } != [TD]* ]] || echo "$pid"
   done
 }
 
@@ -336,7 +337,8 @@ running_requests() {
 # The body of an answer that is 200 and comes in time; curl need not be there.
 ask() { # SECONDS METHOD PATH [BODY]
   # The key goes by the environment, which nobody else can read.
-  ASK_KEY=$API_KEY timeout "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" ask "$ADDRESS" "$PORT" "$2" "$3" "${4:-}" 2>/dev/null
+  ASK_KEY=$API_KEY timeout "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" \
+    ask "$ADDRESS" "$PORT" "$2" "$3" "${4:-}" 2>/dev/null
 }
 connect() { exec 3<>"/dev/tcp/$1/$2"; } # ADDRESS PORT
 exchange() { # ADDRESS PORT METHOD PATH BODY
@@ -350,31 +352,30 @@ exchange() { # ADDRESS PORT METHOD PATH BODY
   head -c 1048576 <&3
 }
 
-# How far a start has come, by vLLM's own words. Progress is told now and then, a new phase at once.
-follow_start() {
-  local size phase='' shards='' order=(rendezvous loading compiling warming) i
+# What the log says meanwhile: how far a start has come, by vLLM's own words, and that a rank has ended. srun may take
+# a minute to notice that, waiting for an agent that waits for a peer.
+follow_log() {
+  local size phase shards ended order=(rendezvous loading compiling warming) i
   if [ ! -f "$LOG" ] || [ "$SECONDS" -lt "$LOOK_AT" ]; then return; fi
   LOOK_AT=$((SECONDS + 2)) size=$(stat -Lc %s "$LOG")
   [ "$size" -ge "$READ_FROM" ] || return
-  read -r phase shards < <(tail -c "+$READ_FROM" "$LOG" | head -c 1048576 | tr '\r' '\n' | awk '
+  read -r phase shards ended < <(tail -c "+$READ_FROM" "$LOG" | head -c 1048576 | tr '\r' '\n' | awk '
+    BEGIN {phase = shards = "-"}
     /Starting to load model/ {phase = "loading"}
     match($0, /checkpoint shards:.*Completed \| [0-9]+\/[0-9]+/) {
       phase = "loading"; shards = substr($0, RSTART, RLENGTH); sub(/.* /, "", shards)
     }
     /Dynamo bytecode transform|Compiling a graph/ {phase = "compiling"}
     /KV cache size: |Capturing CUDA graphs|init engine \(profile/ {phase = "warming"}
-    END {print phase, shards}')
-  READ_FROM=$((size + 1))
+    /^serve: .* node=[^ ]+ rank=[0-9]+ ended unasked, / {ended = 1}
+    END {print phase, shards, ended}')
+  READ_FROM=$((size + 1)) RANK_ENDED=$ended
+  if [ -n "$READY" ] || [ -n "$ended" ]; then return; fi
   for i in "${!order[@]}"; do
     if [ "${order[i]}" != "$phase" ] || [ "$i" -lt "$COME_TO" ]; then continue; fi
-    if [ "$i" -gt "$COME_TO" ]; then
-      COME_TO=$i PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
-      [ "$phase" = loading ] || shards=''
-      report "phase=$phase${shards:+|shards=$shards}"
-    elif [ -n "$shards" ] && [ "$SECONDS" -ge "$PROGRESS_AT" ]; then
-      PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
-      report "phase=$phase|shards=$shards"
-    fi
+    if [ "$i" -eq "$COME_TO" ] && { [ "$shards" = - ] || [ "$SECONDS" -lt "$PROGRESS_AT" ]; }; then continue; fi
+    COME_TO=$i PROGRESS_AT=$((SECONDS + PROGRESS_SECONDS))
+    if [ "$phase" = loading ] && [ "$shards" != - ]; then report "phase=$phase|shards=$shards"; else report "phase=$phase"; fi
   done
 }
 
@@ -383,7 +384,7 @@ follow_start() {
 start_engine() {
   ONE_TOKEN="{\"model\":\"$OWN_NAME\",\"prompt\":\"a\",\"max_tokens\":1}"
   [ ! -f "$LOG" ] || LOG_FROM=$(($(stat -Lc %s "$LOG") + 1))
-  READ_FROM=$LOG_FROM LOOK_AT=$SECONDS PROGRESS_AT=0 COME_TO=$((VSO_NODES == 1))
+  RANK_ENDED='' READ_FROM=$LOG_FROM LOOK_AT=$SECONDS PROGRESS_AT=0 COME_TO=$((VSO_NODES == 1))
   (
     be_a_child
     exec {QUIET}>&-
@@ -479,6 +480,7 @@ run_rank() {
   ) </dev/null &
   ENGINE=$!
   tell_guard
+  say "node=$(node_name) rank=$rank session=$ENGINE"
   while [ -z "$STOP" ] && ! has_ended "$ENGINE"; do nap; done
   [ -n "$STOP" ] || nap # who stops a job stops the engine in the same moment
   if [ -n "$STOP" ]; then
@@ -501,7 +503,8 @@ engine_words() { # RANK
     if [ "$VSO_LAUNCHER" = ray ]; then
       WORDS+=(--distributed-executor-backend ray)
     elif [ "$VSO_DATA_PARALLEL" -gt 1 ]; then
-      WORDS+=(--data-parallel-size-local "$local_copies" --data-parallel-address "$ADDRESS" --data-parallel-rpc-port "${PEER_PORTS[2]}")
+      WORDS+=(--data-parallel-size-local "$local_copies" --data-parallel-address "$ADDRESS")
+      WORDS+=(--data-parallel-rpc-port "${PEER_PORTS[2]}")
       [ "$1" = 0 ] || WORDS+=(--data-parallel-start-rank $(($1 * local_copies)))
     else
       WORDS+=(--nnodes "$VSO_NODES" --node-rank "$1" --master-addr "$ADDRESS" --master-port "${PEER_PORTS[0]}")
@@ -549,7 +552,9 @@ read_secrets() {
 find_own_interface() {
   local route
   route=$(ip route get "$ADDRESS" 2>/dev/null)
-  if [[ $route =~ [[:space:]]src[[:space:]]+([^[:space:]]+) ]]; then HOST_ADDRESS=${BASH_REMATCH[1]}; else HOST_ADDRESS=$(own_address); fi
+  HOST_ADDRESS=''
+  if [[ $route =~ [[:space:]]src[[:space:]]+([^[:space:]]+) ]]; then HOST_ADDRESS=${BASH_REMATCH[1]}; fi
+  [ -n "$HOST_ADDRESS" ] || HOST_ADDRESS=$(own_address)
   INTERFACE=$(ip -o address show to "$HOST_ADDRESS" 2>/dev/null | awk '{print $2; exit}')
 }
 
@@ -585,6 +590,11 @@ be_a_child() { # only the supervisor keeps the pipe open, and only it is asked t
   exec {LIFELINE}>&-
 }
 
+# Of several ranks one is enough.
+engine_has_ended() { [ -n "$RANK_ENDED" ] || has_ended "$ENGINE"; }
+code_of_engine() { # not for a subshell: nobody else can wait for it
+  if has_ended "$ENGINE"; then wait "$ENGINE"; else return 1; fi
+}
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 nap() {
   read -r -t 0.4 <&"$QUIET"
@@ -683,8 +693,10 @@ check_node() {
   fault=$(first_fault)
   echo "$(node_name) ${fault:-0 ok}"
 }
-first_fault() { # each says `CODE WORD` and succeeds, or has found nothing
-  secret_fault || gpu_fault || engine_fault || launcher_fault || cache_fault || model_fault || hub_fault || peer_fault
+# Each says `CODE WORD` and succeeds, or has found nothing. The nodes meet first: a node that has found something else
+# would keep the others waiting.
+first_fault() {
+  peer_fault || secret_fault || gpu_fault || engine_fault || launcher_fault || cache_fault || model_fault || hub_fault
 }
 
 secret_fault() {
@@ -724,7 +736,7 @@ engine_fault() {
     echo 74 engine-missing
   elif [ -z "${python:-}" ]; then
     return 1
-  elif ! version=$(env ${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"} timeout 20 "$python" -c "$ENGINE_PY" vllm 2>/dev/null); then
+  elif ! version=$(rank_environment && env "${ENVIRONMENT[@]}" timeout 20 "$python" -c "$ENGINE_PY" vllm 2>/dev/null); then
     say "node=$(node_name) has no module vllm for $python"
     echo 74 engine-missing
   elif [[ $version =~ ^0\.([0-9]+)\. && ${BASH_REMATCH[1]} -lt 15 && $version != *dev* ]]; then
@@ -790,13 +802,19 @@ hub_fault() {
   if [ "$VSO_ENGINE_TYPE" != vllm ] || ! is_on_hub || [ "${SLURM_NODEID:-0}" != 0 ]; then return 1; fi
   if [ "$(engine_variable HF_HUB_OFFLINE)" = 1 ] || model_is_cached; then return 1; fi
   python=$(engine_python "$(engine_program "${VSO_ENGINE[0]}")")
-  (read_secrets && exec env ${VSO_ENGINE_ENVIRONMENT[@]+"${VSO_ENGINE_ENVIRONMENT[@]}"} timeout 10 "${python:-python3}" -c "$HUB_PY" "$VSO_MODEL") 2>/dev/null
+  (
+    read_secrets
+    rank_environment
+    exec env "${ENVIRONMENT[@]}" timeout 10 "${python:-python3}" -c "$HUB_PY" "$VSO_MODEL" 2>/dev/null
+  )
 }
 
 peer_fault() {
   if [ "$VSO_NODES" = 1 ] || [ -z "$(type -P python3)" ]; then return 1; fi
-  if timeout 25 python3 -c "$PEER_PY" "$SLURM_NODEID" "$VSO_NODES" "$ADDRESS" "${PEER_PORTS[0]}" 2>/dev/null; then return 1; fi
-  [ "$SLURM_NODEID" != 0 ] || return 1 # it is the others who could not reach it
+  if timeout 25 python3 -c "$PEER_PY" "$SLURM_NODEID" "$VSO_NODES" "$ADDRESS" "${PEER_PORTS[0]}" 2>/dev/null; then
+    return 1
+  fi
+  [ "$SLURM_NODEID" != 0 ] || return 1 # whom somebody could not reach: that node says so itself
   say "node=$(node_name) cannot reach $ADDRESS:${PEER_PORTS[0]}"
   echo 75 peer-unreachable
 }
@@ -925,7 +943,10 @@ quiet_port() { # LOW HIGH OFFSET
   for ((i = 0; i < size; i++)); do
     port=$(($1 + ($3 + i) % size))
     [[ " $PORT ${PEER_PORTS[*]} " != *" $port "* ]] || continue
-    timeout 5 bash -c "$(declare -f connect); connect \"\$@\"" connect "$ADDRESS" "$port" 2>/dev/null || { echo "$port" && return; }
+    if ! timeout 5 bash -c "$(declare -f connect); connect \"\$@\"" connect "$ADDRESS" "$port" 2>/dev/null; then
+      echo "$port"
+      return 0
+    fi
   done
   return 1
 }

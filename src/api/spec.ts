@@ -23,7 +23,7 @@ const secretSource = () =>
       env: word(128)
         .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be an environment variable name')
         .optional()
-        .describe("An environment variable of the operator's own process."),
+        .describe("A variable of the operator's own environment."),
       file: oneLine(1024)
         .regex(/^\//, 'must be an absolute path')
         .optional()

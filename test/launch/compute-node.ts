@@ -14,7 +14,7 @@ import { fakeSlurm } from './fake-slurm.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 export const serveBody = await readFile(path.join(root, 'config/launch/serve.sh'), 'utf8');
-const standIn = [process.execPath, path.join(root, 'src/standin/stand-in.ts')];
+export const standIn = [process.execPath, path.join(root, 'src/standin/stand-in.ts')];
 
 export const identity: LaunchInput['identity'] = {
   namespace: 'default',

@@ -227,6 +227,26 @@ describe('a job over several nodes', { concurrency: 4 }, async () => {
     await nothingLeft(job);
   });
 
+  it('lets Ray gather the nodes, and runs the engine at the first', async () => {
+    const job = await start({
+      spec: { resources: { nodes: 2, gpusPerNode: 2 }, launcher: { type: 'ray' } },
+      commands: { ray: RAY },
+    });
+    await job.reached('ready');
+    const calls = [...(await job.log()).matchAll(/^ray (.*)$/gm)].map(([, words = '']) =>
+      words.replace(/127\.0\.0\.1:\d+/, 'HEAD:PORT'),
+    );
+    const expected = 'symmetric-run --address HEAD:PORT --min-nodes 2 --num-gpus 2';
+    assert.deepEqual(calls, [expected, expected]);
+    const command = (await readFile(`/proc/${await job.engineOn('node001')}/cmdline`, 'utf8')).split('\0');
+    assert.deepEqual(command.slice(command.indexOf('--distributed-executor-backend'), -3), [
+      ...['--distributed-executor-backend', 'ray', '--host', '127.0.0.1'],
+    ]);
+    job.signal('SIGTERM');
+    await job.exited;
+    await nothingLeft(job);
+  });
+
   it('shows its secrets to the engine alone, on every node', async (test) => {
     const directory = await mkdtemp(path.join(os.tmpdir(), 'vllm-slurm-secrets-'));
     test.after(() => rm(directory, { recursive: true }));
@@ -259,5 +279,15 @@ words=()
 while [[ $1 == --* ]]; do words+=("$1"); shift; done
 echo "agent \${words[*]}"
 export TORCHELASTIC_USE_AGENT_STORE=True TORCHELASTIC_RUN_ID=x RANK=0 MASTER_ADDR=elsewhere MASTER_PORT=1
+"$@"
+`;
+
+/** As `ray symmetric-run`: the command runs at the first node, the others stay until they are stopped. */
+const RAY = `#!/bin/bash
+words=()
+while [[ $1 != -- ]]; do words+=("$1"); shift; done
+shift
+echo "ray \${words[*]}"
+[ "$SLURM_NODEID" = 0 ] || exec sleep 3600
 "$@"
 `;

@@ -253,6 +253,63 @@ describe('a job on its node', { concurrency: 6 }, async () => {
     thief.close();
   });
 
+  it('says how far its start has come, by vLLM’s own words', async () => {
+    const job = await node.start({
+      engineArgs: [
+        '--stand-in-startup-seconds=4',
+        '--stand-in-log',
+        'Starting to load model org/model...',
+        'Loading safetensors checkpoint shards:  20% Completed | 3/15 [00:01<00:04,  2.5it/s]',
+        'Dynamo bytecode transform time: 5.10 s',
+      ],
+    });
+    assert.equal((await job.reached('compiling')).phase, 'compiling');
+    job.signal('SIGTERM');
+    await job.exited;
+    const loading = await node.start({
+      engineArgs: [
+        '--stand-in-startup-seconds=4',
+        '--stand-in-log=Loading safetensors checkpoint shards:  20% Completed | 3/15 [00:01<00:04,  2.5it/s]',
+      ],
+    });
+    const progress = await eventually(async () => (await loading.reports()).find((report) => report.shards));
+    assert.deepEqual([progress.phase, progress.shards], ['loading', { done: 3, total: 15 }]);
+    loading.signal('SIGTERM');
+    await loading.exited;
+  });
+
+  it('says twice that it is ready, as the first may be lost with a controller', async () => {
+    const job = await node.start({ constants: { READY_AGAIN_SECONDS: 1 } });
+    const twice = await eventually(async () => {
+      const ready = (await job.comments()).filter((comment) => comment.includes('phase=ready'));
+      return ready.length > 1 ? ready : undefined;
+    });
+    assert.equal(new Set(twice).size, 1);
+    job.signal('SIGTERM');
+    await job.exited;
+  });
+
+  it('asks for no token while tokens come out, however slow they are', async () => {
+    const job = await node.start({
+      engineArgs: ['--stand-in-token-milliseconds=400'],
+      variables: {
+        VSO_PROBE_PERIOD_SECONDS: '1',
+        VSO_CANARY_PERIOD_SECONDS: '1',
+        VSO_CANARY_TIMEOUT_SECONDS: '1',
+        VSO_PROBE_FAILURES: '1',
+      },
+    });
+    const { port } = await job.reached('ready');
+    const stream = await fetch(`http://127.0.0.1:${port}/v1/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'echo', prompt: 'a b c d e f g h i j k l m n o p q r', stream: true }),
+    });
+    assert.ok((await stream.text()).endsWith('data: [DONE]\n\n'));
+    assert.equal((await job.reports()).at(-1)?.phase, 'ready');
+    job.signal('SIGTERM');
+    await job.exited;
+  });
+
   it('tells Slurm again what Slurm has not heard', async () => {
     const job = await node.start({ slurmIsDeaf: true });
     await eventually(async () => ((await job.log()).includes('phase=ready') ? true : undefined));

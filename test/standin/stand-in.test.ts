@@ -18,10 +18,19 @@ type Engine = {
 };
 
 async function start(test: TestContext, ...args: readonly string[]): Promise<Engine> {
-  return startAt(test, await quietPorts(1), ...args);
+  return startAt(test, await quietPorts(1), args);
 }
 
-function startAt(test: TestContext, port: number, ...args: readonly string[]): Engine {
+async function startIn(test: TestContext, environment: Readonly<Record<string, string>>): Promise<Engine> {
+  return startAt(test, await quietPorts(1), [], environment);
+}
+
+function startAt(
+  test: TestContext,
+  port: number,
+  args: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Engine {
   const own = [
     'serve',
     'org/model',
@@ -33,7 +42,10 @@ function startAt(test: TestContext, port: number, ...args: readonly string[]): E
     'echo',
     'own',
   ];
-  const child = spawn(process.execPath, [PROGRAM, ...own, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [PROGRAM, ...own, ...args], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += piece));
   test.after(() => child.kill('SIGKILL'));
@@ -233,6 +245,31 @@ describe('the stand-in engine', { concurrency: 4 }, () => {
     await assert.rejects(question, { name: 'AbortError' });
   });
 
+  it('asks for the key it was given, where vLLM does', async (test) => {
+    const engine = await startIn(test, { VLLM_API_KEY: 'sk-1' });
+    await isUp(engine);
+    const status = (path: string, key?: string) =>
+      fetch(engine.url + path, key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } }).then(
+        (response) => response.status,
+      );
+    assert.deepEqual(
+      await Promise.all([
+        status('/v1/models'),
+        status('/v1/models', 'sk-2'),
+        status('/v1/models', 'sk-1'),
+        status('/health'),
+        status('/metrics'),
+      ]),
+      [401, 401, 200, 200, 200],
+    );
+  });
+
+  it('says every line of a failure and does not serve', async (test) => {
+    const engine = await start(test, '--stand-in-fail', 'first line', 'RuntimeError: the second');
+    assert.equal(await engine.exited, 1);
+    assert.match(engine.output(), /^first line\nRuntimeError: the second$/m);
+  });
+
   it('serves another model when told to', async (test) => {
     const engine = await start(test, '--stand-in-wrong-model', 'other');
     await isUp(engine);
@@ -240,5 +277,80 @@ describe('the stand-in engine', { concurrency: 4 }, () => {
       (await clientOf(engine).models.list()).data.map(({ id }) => id),
       ['other'],
     );
+  });
+});
+
+describe('stand-ins that are ranks of one engine', { concurrency: 2 }, () => {
+  /** A head and one rank beside it. */
+  async function pair(test: TestContext, ...args: readonly string[]) {
+    const master = await quietPorts(1);
+    const place = ['--nnodes', '2', '--master-addr', '127.0.0.1', '--master-port', String(master)];
+    const head = await start(test, ...place, '--node-rank', '0', ...args);
+    const other = await start(test, ...place, '--node-rank', '1', '--headless', ...args);
+    return { head, other };
+  }
+  const one = (engine: Engine, signal?: AbortSignal) =>
+    ask(engine, { model: 'echo', prompt: 'a', max_tokens: 1 }, '/v1/completions', signal);
+
+  it('serve at the head, once all have come', async (test) => {
+    const { head, other } = await pair(test);
+    await isUp(head);
+    assert.equal((await one(head)).status, 200);
+    assert.equal(await statusOf(`${other.url}/health`), undefined, 'a rank without a head of its own has no port');
+  });
+
+  it('give up on one that never comes, as vLLM does', async (test) => {
+    const { head } = await pair(test, '--stand-in-join-seconds=1', '--stand-in-rank=0', '--stand-in-startup-seconds=0');
+    const lonely = await start(
+      test,
+      ...['--nnodes=3', '--node-rank=0', '--master-addr=127.0.0.1', `--master-port=${await quietPorts(1)}`],
+      '--stand-in-join-seconds=1',
+    );
+    assert.equal(await lonely.exited, 1);
+    assert.match(
+      lonely.output(),
+      /DistStoreError: Timed out after 2 seconds waiting for clients\. 1\/3 clients joined/,
+    );
+    await isUp(head);
+  });
+
+  it('end with 0 at the first request after one has died, and not before', async (test) => {
+    const { head, other } = await pair(test);
+    await isUp(head);
+    other.stop('SIGKILL');
+    await other.exited;
+    assert.equal(await statusOf(`${head.url}/health`), 200);
+    assert.equal((await one(head)).status, 500);
+    assert.equal(await head.exited, 0);
+    assert.match(head.output(), /EngineDeadError/);
+  });
+
+  it('hang, and call themselves healthy, while one is stopped', async (test) => {
+    const { head, other } = await pair(test);
+    await isUp(head);
+    other.stop('SIGSTOP');
+    const giveUp = new AbortController();
+    const question = one(head, giveUp.signal);
+    await eventually(
+      async () =>
+        (await (await fetch(`${head.url}/metrics`)).text()).includes('running{engine="0",model_name="echo"} 1.0') ||
+        undefined,
+    );
+    assert.equal(await statusOf(`${head.url}/health`), 200);
+    giveUp.abort();
+    await assert.rejects(question, { name: 'AbortError' });
+    other.stop('SIGCONT');
+  });
+
+  it('stay when their head has gone', async (test) => {
+    const { head, other } = await pair(test);
+    await isUp(head);
+    head.stop('SIGKILL');
+    await head.exited;
+    const isOver = await Promise.race([
+      other.exited.then(() => true),
+      new Promise((done) => setTimeout(done, 500, false)),
+    ]);
+    assert.equal(isOver, false);
   });
 });
