@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type NodeBed, startNodeBed } from './node-bed/bed.ts';
+import { until } from './operator/until.ts';
 import { whyNoBed } from './slurm-bed/bed.ts';
 
 /** What stories on this bed rely on: hosts are apart, faults are what they are called, and nothing leaks out. */
-
-const DEADLINE_MS = 60_000;
-
-async function until(what: string, ask: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  while (performance.now() < end) {
-    if (await ask()) return;
-    await delay(200);
-  }
-  assert.fail(`${what}: not within ${DEADLINE_MS} ms`);
-}
 
 describe('a bed of hosts with addresses of their own', { skip: whyNoBed() ?? false }, () => {
   let bed: NodeBed;
@@ -65,32 +54,22 @@ describe('a bed of hosts with addresses of their own', { skip: whyNoBed() ?? fal
 
   test('a node whose cable is pulled is silent to all, its processes live, and it is taken back', async () => {
     await bed.run('sbatch', '--nodelist=node002', '--no-requeue', '--output=/dev/null', '--wrap=exec sleep 86401');
-    await until('the job', () =>
-      bed.signal('node002', 'CONT', 'sleep 86401').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await until('the job', async () => (await bed.signal('node002', 'CONT', 'sleep 86401')) > 0 || undefined);
     await bed.cutNode('node002');
     assert.deepEqual(await Promise.all([answers('node001', '10.77.0.12'), answers('node001', '10.77.0.1', '6817')]), [
       false,
       true,
     ]);
-    await until('the node down', async () => /down/.test(await state('node002')));
+    await until('the node down', async () => /down/.test(await state('node002')) || undefined);
     assert.equal(await bed.signal('node002', 'CONT', 'sleep 86401'), 1);
     await bed.mendNode('node002');
-    await until('the node back', async () => (await state('node002')) === 'idle');
+    await until('the node back', async () => (await state('node002')) === 'idle' || undefined);
   });
 
   test('stopped processes stand still until they are told to go on', async () => {
     const before = (await bed.submissions()).length;
     await bed.run('sbatch', '--nodelist=node001', '--output=/dev/null', '--wrap=exec sleep 86402');
-    await until('the job', () =>
-      bed.signal('node001', 'STOP', 'sleep 86402').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await until('the job', async () => (await bed.signal('node001', 'STOP', 'sleep 86402')) > 0 || undefined);
     const stateOf = async () =>
       (await bed.on('node001', 'root', 'ps', '-o', 'state=', '-C', 'sleep')).split('\n').includes('T');
     assert.equal(await stateOf(), true);
@@ -99,7 +78,7 @@ describe('a bed of hosts with addresses of their own', { skip: whyNoBed() ?? fal
     await bed.run('scancel', '--state=RUNNING');
     const [mine, ...more] = (await bed.submissions()).slice(before);
     assert.equal(more.length, 0);
-    assert.ok(mine && Math.abs(mine.atMs - Date.now()) < DEADLINE_MS);
+    assert.ok(mine && Math.abs(mine.atMs - Date.now()) < 60_000);
   });
 
   for (const [how, fault] of [
@@ -108,10 +87,10 @@ describe('a bed of hosts with addresses of their own', { skip: whyNoBed() ?? fal
   ] as const) {
     test(`a node ${how} is found down, boots and is taken back, and its neighbour has noticed nothing`, async () => {
       await fault('node002');
-      await until('the node down', async () => /down/.test(await state('node002')));
+      await until('the node down', async () => /down/.test(await state('node002')) || undefined);
       assert.equal(await state('node001'), 'idle');
       await bed.startNode('node002');
-      await until('the node back', async () => (await state('node002')) === 'idle');
+      await until('the node back', async () => (await state('node002')) === 'idle' || undefined);
       assert.equal(await answers('node001', '10.77.0.12'), true);
     });
   }

@@ -201,6 +201,11 @@ start_controller() {
 answers() { timeout 15 scontrol ping 2>/dev/null | grep -q 'is UP'; }
 all_idle() { [ "$(timeout 15 sinfo -h -N -p gpu -t idle -o %N | sort -u | wc -l)" = "$BED_NODES" ]; }
 
+# In a session of its own: who kills a test with all that belongs to it shall not kill this.
+watch_owner() { # BED_SH
+  [ -z "${BED_OWNER:-}" ] || setsid "$1" outlive "$BED_OWNER" </dev/null >/dev/null 2>&1 &
+}
+
 # outlive PID: waits for the end of that process or of the bed
 outlive() {
   trap '' HUP INT TERM

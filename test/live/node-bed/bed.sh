@@ -12,7 +12,7 @@
 #   node-crash NODE        as when the power fails: not a word to anybody
 #   node-start NODE        it boots; the cluster takes it back when its daemon answers
 #   node-cut NODE, node-mend NODE   its cable is pulled, put back
-#   signal NODE SIGNAL REGEX        to its processes whose command line matches; prints their ids, fails without any
+#   signal NODE SIGNAL REGEX        to its processes whose command line matches; prints their ids
 #   ctld-stop, -kill, -start, -freeze, -thaw   the controller's daemon: see ../slurm-bed
 #   dbd-stop, dbd-start    accounting goes away and comes back
 #
@@ -114,14 +114,13 @@ set_cable() { inside controller ip link set "v$(number_of "$1")" "$2"; } # NODE 
 
 # Runs on the node itself. Not by pkill, which would find this very command.
 signal_matching() { # SIGNAL REGEX
-  local dir line found=1
+  local dir line
   for dir in /proc/[0-9]*; do
     case ${dir#/proc/} in 1 | "$$") continue ;; esac
     { line=$(tr '\0' ' ' <"$dir/cmdline"); } 2>/dev/null || continue
     [[ $line =~ $2 ]] || continue
-    kill "-$1" "${dir#/proc/}" && echo "${dir#/proc/}" && found=0
+    if kill "-$1" "${dir#/proc/}"; then echo "${dir#/proc/}"; fi
   done
-  return "$found"
 }
 
 # ---------------------------------------------------------------------------------------------- what all hosts see
@@ -208,7 +207,7 @@ up() {
   write_configuration
   open_controller
   # Here already: what follows takes longest, and the owner may end in the middle of it.
-  [ -z "${BED_OWNER:-}" ] || { outlive "$BED_OWNER" </dev/null >/dev/null 2>&1 & }
+  watch_owner "$self"
   inside controller "$self" start-daemons
   local node
   for node in $(node_names); do start_node "$node"; done
@@ -253,6 +252,7 @@ case $command in
   # From here on: what the commands above run on the controller's host.
   prepare-controller) prepare_controller ;;
   start-daemons) start_daemons ;;
+  outlive) outlive "$2" ;; # what `up` leaves behind
   await-nodes) retry 60 all_idle || die 'not every node became idle' ;;
   here-ctld-stop) end_daemon slurmctld ;;
   here-ctld-kill) kill_daemon slurmctld ;;

@@ -48,8 +48,8 @@ export type NodeBed = {
   /** Pulls its cable. */
   cutNode(node: string): Promise<void>;
   mendNode(node: string): Promise<void>;
-  /** To the processes of a node whose command line matches. @returns how many; throws when there is none */
-  signal(node: string, signal: 'KILL' | 'STOP' | 'CONT' | 'TERM', regex: string): Promise<number>;
+  /** To the processes of a host whose command line matches. @returns how many */
+  signal(host: Host, signal: 'KILL' | 'STOP' | 'CONT' | 'TERM', regex: string): Promise<number>;
   /** The controller answers nobody (it goes on). */
   freezeController(): Promise<void>;
   thawController(): Promise<void>;
@@ -135,7 +135,8 @@ export async function startNodeBed(options: NodeBedOptions = {}): Promise<NodeBe
     startNode: (node) => act('node-start', node),
     cutNode: (node) => act('node-cut', node),
     mendNode: (node) => act('node-mend', node),
-    signal: async (node, signal, regex) => (await bed('signal', node, signal, regex)).split('\n').length,
+    signal: async (host, signal, regex) =>
+      (await bed('signal', host, signal, regex)).split('\n').filter((pid) => pid !== '').length,
     freezeController: () => act('ctld-freeze'),
     thawController: () => act('ctld-thaw'),
     submissions: async () => submissionsIn(await readFile(logFile, 'utf8')),

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Host, NodeBed } from '../node-bed/bed.ts';
-import { until } from './until.ts';
+import { until } from '../operator/until.ts';
 
 /** A small program of ours that runs on a host of the bed until it is told to end. */
 export type Background = { readonly said: () => string; end(): Promise<void> };
@@ -19,7 +19,7 @@ export async function runInBackground(
     said += piece;
   });
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
-  await until(`${file} on ${host}`, 30_000, () => said.includes('listening') || undefined);
+  await until(`${file} on ${host}`, () => said.includes('listening') || undefined, 30_000);
   return {
     said: () => said,
     async end() {

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import type { SpecInput } from '../../../src/api/spec.ts';
 import { Status } from '../../../src/api/status.ts';
 import type { NodeBed } from '../node-bed/bed.ts';
-import { until } from './until.ts';
+import { until } from '../operator/until.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 /** For one command that waits for nothing. */
@@ -72,7 +72,7 @@ export async function openDesk(bed: NodeBed, settings: Readonly<Record<string, s
   async function end(): Promise<void> {
     if (!operator) return;
     // Not the process at hand, which only stands before the one on the other host.
-    if (operator.process.exitCode === null) await bed.signal('controller', 'KILL', ` ${MAIN} run `).catch(() => 0);
+    if (operator.process.exitCode === null) await bed.signal('controller', 'KILL', ` ${MAIN} run `);
     await operator.ended;
     operator = undefined;
   }
@@ -102,11 +102,11 @@ export async function openDesk(bed: NodeBed, settings: Readonly<Record<string, s
     let last: Status = {};
     return until(
       () => ({ what, last, said: said.slice(-3000) }),
-      deadlineMs,
       async () => {
         last = await status(name);
         return is(last) ? last : undefined;
       },
+      deadlineMs,
     );
   }
 
@@ -115,8 +115,7 @@ export async function openDesk(bed: NodeBed, settings: Readonly<Record<string, s
     start();
     await until(
       () => said,
-      COMMAND_MS,
-      () => (said.slice(from).includes('working on') ? true : undefined),
+      () => said.slice(from).includes('working on') || undefined,
     );
   }
 
@@ -136,7 +135,7 @@ export async function openDesk(bed: NodeBed, settings: Readonly<Record<string, s
     },
     async remove(name) {
       await rm(`${directory}/${name}.yaml`);
-      await until(`no job of ${name}`, 120_000, async () => {
+      await until(`no job of ${name}`, async () => {
         const names = await bed.run('squeue', '-h', '-t', 'PD,CF,R,CG', '-o', '%j');
         return names.split('\n').some((job) => job.startsWith(`vllm.default.${name}.`)) ? undefined : true;
       });

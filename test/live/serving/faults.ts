@@ -1,8 +1,8 @@
 import { appendFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { NodeBed } from '../node-bed/bed.ts';
+import { until } from '../operator/until.ts';
 import { type Background, runInBackground } from './background.ts';
-import { until } from './until.ts';
 
 /** What is done to a replica that serves over several nodes; `peer` is a node other than its first. */
 export type Fault = {
@@ -17,22 +17,26 @@ export type Nodes = { readonly head: string; readonly peer: string };
 
 /** One rank: vLLM's worker by the name it gives itself, or the stand-in; not the launchers, whose argv quotes it. */
 const RANK = '^(VLLM::Worker|[^ ]*node [^ ]*stand-in\\.ts )';
-/** What runs a rank on its node: torchrun, or the rank itself. */
-const MEMBER = '^[^ ]*python[^ ]* [^ ]*torchrun |^[^ ]*node [^ ]*stand-in\\.ts |^[^ ]*python[^ ]* [^ ]*vllm serve ';
+/** torchrun's agent, which takes seconds to load before it joins the others. */
+const MEMBER = '^[^ ]*python[^ ]* [^ ]*torchrun ';
 
 const nothing = async (): Promise<void> => undefined;
+
+async function hit(bed: NodeBed, node: string, signal: 'KILL' | 'STOP'): Promise<void> {
+  if ((await bed.signal(node, signal, RANK)) === 0) throw new Error(`no rank on ${node}`);
+}
 
 export const FAULTS = [
   {
     name: 'rank of a peer killed',
     kind: 'ends',
-    inject: async (bed, { peer }) => void (await bed.signal(peer, 'KILL', RANK)),
+    inject: (bed, { peer }) => hit(bed, peer, 'KILL'),
     heal: nothing,
   },
   {
     name: 'rank of the head killed',
     kind: 'ends',
-    inject: async (bed, { head }) => void (await bed.signal(head, 'KILL', RANK)),
+    inject: (bed, { head }) => hit(bed, head, 'KILL'),
     heal: nothing,
   },
   {
@@ -62,7 +66,7 @@ export const FAULTS = [
   {
     name: 'rank of a peer stopped',
     kind: 'silent',
-    inject: async (bed, { peer }) => void (await bed.signal(peer, 'STOP', RANK)),
+    inject: (bed, { peer }) => hit(bed, peer, 'STOP'),
     heal: nothing,
   },
 ] as const satisfies readonly Fault[];
@@ -87,24 +91,19 @@ export async function injectAndLog(bed: NodeBed, fault: Fault, nodes: Nodes): Pr
 /** Heals, and waits until SLURM has all its nodes back and nothing of the fault's job is left on them. */
 export async function healAndSettle(bed: NodeBed, fault: Fault, nodes: Nodes): Promise<void> {
   await fault.heal(bed, nodes);
-  await until('all nodes usable', 180_000, async () => {
-    const states = await bed.run('sinfo', '-h', '-N', '-p', 'gpu', '-o', '%t');
-    return states.split('\n').every((state) => /^(idle|mix|alloc)$/.test(state)) || undefined;
-  });
+  await until(
+    'all nodes usable',
+    async () => {
+      const states = await bed.run('sinfo', '-h', '-N', '-p', 'gpu', '-o', '%t');
+      return states.split('\n').every((state) => /^(idle|mix|alloc)$/.test(state)) || undefined;
+    },
+    180_000,
+  );
 }
 
-/** A peer that never comes: what would join the others there stands still from its first moment. */
+/** A peer that never comes: what would join the others there stands still from its first moments, while it loads. */
 export async function keepAway(bed: NodeBed, peer: string): Promise<void> {
-  await until(
-    `a launcher on ${peer}`,
-    60_000,
-    () =>
-      bed.signal(peer, 'STOP', MEMBER).then(
-        (count) => count,
-        () => undefined,
-      ),
-    20,
-  );
+  await until(`a launcher on ${peer}`, async () => (await bed.signal(peer, 'STOP', MEMBER)) > 0 || undefined);
 }
 
 /** Somebody else has these ports of a node. */

@@ -1,5 +1,5 @@
 import type { NodeBed } from '../node-bed/bed.ts';
-import { until } from './until.ts';
+import { until } from '../operator/until.ts';
 
 export type QueuedJob = {
   readonly id: string;
@@ -33,8 +33,10 @@ export async function faultToResubmit(
   faultAtMs: number,
   deadlineMs: number,
 ): Promise<number> {
-  const next = await until(`a job of ${deployment} after ${oldJobId}`, deadlineMs, async () =>
-    (await jobsOf(bed, deployment)).find(({ id }) => Number(id) > Number(oldJobId)),
+  const next = await until(
+    `a job of ${deployment} after ${oldJobId}`,
+    async () => (await jobsOf(bed, deployment)).find(({ id }) => Number(id) > Number(oldJobId)),
+    deadlineMs,
   );
   const submission = (await bed.submissions()).find(({ jobId }) => jobId === next.id);
   if (!submission) throw new Error(`job ${next.id} is not in the controller's log`);

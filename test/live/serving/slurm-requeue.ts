@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import type { SpecInput } from '../../../src/api/spec.ts';
 import type { NodeBed } from '../node-bed/bed.ts';
+import { until } from '../operator/until.ts';
 import type { Desk } from './desk.ts';
 import { type Fault, healAndSettle, injectAndLog } from './faults.ts';
 import { jobsOf } from './resubmission.ts';
-import { until } from './until.ts';
 
 const DEADLINE_MS = 240_000;
 
@@ -28,24 +28,36 @@ export async function slurmsOwnRequeue(
   await writeFile(script, await desk.tell('render', '-f', file), { mode: 0o644 });
   const id = await bed.run('sbatch', '--parsable', '--requeue', script);
   const own = async () => (await jobsOf(bed, name)).find((job) => job.id === id);
-  const ready = await until(`job ${id} ready`, DEADLINE_MS, async () => {
-    const job = await own();
-    return job?.comment.includes('|phase=ready') ? job : undefined;
-  });
+  const ready = await until(
+    `job ${id} ready`,
+    async () => {
+      const job = await own();
+      return job?.comment.includes('|phase=ready') ? job : undefined;
+    },
+    DEADLINE_MS,
+  );
   const [head = '', peer = ''] = ready.nodes;
   const atMs = await injectAndLog(bed, fault, { head, peer });
   // The comment stays that of the first run until the second begins: the count of restarts tells them apart.
-  const outcome = await until(`job ${id} again`, DEADLINE_MS, async () => {
-    const shown = await bed.run('scontrol', 'show', 'job', '-o', id);
-    const state = /JobState=(\w+)/.exec(shown)?.[1] ?? '';
-    if (/ Restarts=[1-9]/.test(shown) && state === 'RUNNING') return ((Date.now() - atMs) / 1000).toFixed(1);
-    return /^(FAILED|COMPLETED|NODE_FAIL|CANCELLED|TIMEOUT)$/.test(state) ? `never: ${state}` : undefined;
-  }).catch(() => `not within ${DEADLINE_MS / 1000}`);
+  const outcome = await until(
+    `job ${id} again`,
+    async () => {
+      const shown = await bed.run('scontrol', 'show', 'job', '-o', id);
+      const state = /JobState=(\w+)/.exec(shown)?.[1] ?? '';
+      if (/ Restarts=[1-9]/.test(shown) && state === 'RUNNING') return ((Date.now() - atMs) / 1000).toFixed(1);
+      return /^(FAILED|COMPLETED|NODE_FAIL|CANCELLED|TIMEOUT)$/.test(state) ? `never: ${state}` : undefined;
+    },
+    DEADLINE_MS,
+  ).catch(() => `not within ${DEADLINE_MS / 1000}`);
   await bed.run('scancel', id);
   await healAndSettle(bed, fault, { head, peer });
-  await until(`job ${id} gone`, DEADLINE_MS, async () => {
-    const job = await own();
-    return !job || !/^(RUNNING|PENDING|COMPLETING|CONFIGURING)$/.test(job.state) || undefined;
-  });
+  await until(
+    `job ${id} gone`,
+    async () => {
+      const job = await own();
+      return !job || !/^(RUNNING|PENDING|COMPLETING|CONFIGURING)$/.test(job.state) || undefined;
+    },
+    DEADLINE_MS,
+  );
   return outcome;
 }

@@ -80,7 +80,7 @@ up() {
   fi
   start_controller
   start_nodes
-  [ -z "${BED_OWNER:-}" ] || { outlive "$BED_OWNER" </dev/null >/dev/null 2>&1 & }
+  watch_owner "$0"
 }
 
 # Processes of jobs: they carry a job id and this bed's configuration in their environment, or are a step daemon of it.
@@ -118,6 +118,7 @@ command=${1:-}
 case $command in up | down | install) ;; *) load_settings ;; esac
 case $command in
   up) up ;;
+  outlive) outlive "$2" ;; # what `up` leaves behind
   down) down ;;
   install) install_missing ;;
   status)
