@@ -6,8 +6,10 @@ import type { Deps } from '../../src/controller/deps.ts';
 import { ok } from '../../src/result.ts';
 import { readIdentity } from '../../src/slurm/identity.ts';
 import { serves, thenExits } from '../../src/slurm/simulated/behaviour.ts';
-import type { ScenarioOptions } from './scenario.ts';
+import { deployment } from '../gen/deployment.ts';
+import { createScenario, PromiseBroken, type ScenarioOptions } from './scenario.ts';
 import { runSeed } from './seeded-run.ts';
+import type { Breach } from './witness.ts';
 
 /** The test of the tests: an operator with a bug is found out, by the promise the bug breaks. */
 type Planted = {
@@ -15,9 +17,11 @@ type Planted = {
   readonly options: ScenarioOptions;
   /** The promises that may find it. */
   readonly caughtBy: readonly string[];
+  /** Where chance would take too long to bring it about. */
+  readonly story?: (options: ScenarioOptions) => Promise<Breach | undefined>;
 };
 
-const WITHIN_SEEDS = 3_000;
+const WITHIN_SEEDS = 500;
 
 const tamper = (change: (deps: Deps) => Partial<Deps>): ScenarioOptions => ({
   tamper: (deps) => ({ ...deps, ...change(deps) }),
@@ -48,7 +52,22 @@ const PLANTED: readonly Planted[] = [
         return slurm.cancel({ ...ref, name: holder?.name ?? ref.name });
       },
     })),
-    caughtBy: ['P3', 'P7'],
+    caughtBy: ['P3'],
+    async story(options) {
+      const scenario = createScenario(options);
+      scenario.apply('chat', deployment());
+      scenario.start();
+      try {
+        await scenario.advance(1_500);
+        scenario.crashController(5_000); // job 1 is lost, and its id
+        scenario.cluster.control.addForeignJob({ name: 'vllm.default.other.r0.a1' }); // goes to somebody else
+        scenario.remove('chat');
+        await scenario.advance(5_000);
+      } catch (error) {
+        if (!(error instanceof PromiseBroken)) throw error;
+      }
+      return scenario.breach();
+    },
   },
   {
     bug: 'reads silence as an empty listing',
@@ -178,8 +197,13 @@ const PLANTED: readonly Planted[] = [
 ];
 
 describe('an operator with a bug is found out', () => {
-  for (const { bug, options, caughtBy } of PLANTED) {
+  for (const { bug, options, caughtBy, story } of PLANTED) {
     it(`one that ${bug}: by ${caughtBy.join(' or ')}`, async () => {
+      if (story) {
+        assert.equal(await story({}), undefined, 'without the bug nothing is found');
+        assert.equal((await story(options))?.promise, caughtBy[0]);
+        return;
+      }
       for (let seed = 1; seed <= WITHIN_SEEDS; seed++) {
         const { breach } = await runSeed(seed, options);
         if (!breach) continue;
