@@ -64,7 +64,7 @@ async function peace(scenario: Scenario, port: () => number): Promise<void> {
 async function settled(scenario: Scenario): Promise<void> {
   const untilMs = scenario.now() + HEALED_MS;
   let edits = 0;
-  for (let calmMs = 0; calmMs < CALM_MS; ) {
+  for (let calmMs = 0; calmMs < (hasWalltime(scenario) ? STEP_MS : CALM_MS); ) {
     const before = effects(scenario);
     for (const { key } of scenario.truth.resources().filter(isGivenUp)) {
       edits += 1;
@@ -82,6 +82,11 @@ async function settled(scenario: Scenario): Promise<void> {
 const STEP_MS = 20_000;
 /** A deployment that is as it should be for so long is left alone. */
 const CALM_MS = 120_000;
+
+/** Its jobs come to their end and are replaced in the deepest peace. */
+function hasWalltime(scenario: Scenario): boolean {
+  return scenario.truth.resources().some(({ spec }) => spec?.slurm.time !== undefined);
+}
 
 function effects(scenario: Scenario) {
   return {
