@@ -38,14 +38,16 @@ for (const fault of [{ kind: 'unreachable' }, { kind: 'unknown' }] as const) {
   });
 }
 
-test('an operator that starts while SLURM is silent waits, and then adopts', async () => {
+test('an operator that starts while SLURM is silent waits, its endpoints published, and then adopts', async () => {
   const scenario = await served(2);
   const before = serials(scenario);
+  const published = urls(scenario);
   scenario.kill();
   scenario.slurmFault({ fault: { kind: 'unreachable' }, on: EVERY_CALL, untilMs: scenario.now() + 5 * MINUTE });
   scenario.start();
   await scenario.advance(4 * MINUTE);
   assert.equal(scenario.condition('chat', 'SlurmReachable')?.status, 'False');
+  assert.deepEqual(urls(scenario), published);
   await scenario.until('it is ready', () => scenario.isReady('chat'));
   await scenario.advance(10 * MINUTE);
   assert.deepEqual(serials(scenario), before);
