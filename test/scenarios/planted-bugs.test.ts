@@ -7,9 +7,9 @@ import { ok } from '../../src/result.ts';
 import { readIdentity } from '../../src/slurm/identity.ts';
 import { serves, thenExits } from '../../src/slurm/simulated/behaviour.ts';
 import { deployment } from '../gen/deployment.ts';
-import { createPorts } from './chaos.ts';
 import { createScenario, PromiseBroken, type Scenario, type ScenarioOptions } from './scenario.ts';
 import { runSeed } from './seeded-run.ts';
+import { createPorts } from './troubled.ts';
 import type { Breach } from './witness.ts';
 
 /** The test of the tests: an operator with a bug is found out, by the promise the bug breaks. */

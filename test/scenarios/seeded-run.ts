@@ -3,9 +3,10 @@ import type { Resource } from '../../src/api/resource.ts';
 import { serves } from '../../src/slurm/simulated/behaviour.ts';
 import { createRandom, type Random } from '../../src/slurm/simulated/random.ts';
 import type { SubmittedJob } from '../../src/slurm/simulated/simulated.ts';
-import { aSpec, type Chaos, createPorts, mostlyServes, somethingHappens } from './chaos.ts';
+import { type Chaos, somethingHappens } from './chaos.ts';
 import { leftover, unfulfilled } from './liveness.ts';
 import { createScenario, PromiseBroken, type Scenario, type ScenarioOptions } from './scenario.ts';
+import { aSpec, createPorts, mostlyServes } from './troubled.ts';
 import type { Breach } from './witness.ts';
 
 export type Outcome = {

@@ -18,7 +18,7 @@ const LIES = {
     'if first; then kill -STOP "$CONTROLLER"; (sleep 8; kill -CONT "$CONTROLLER") >/dev/null 2>&1 & fi; exec "$REAL/sbatch" "$@"',
   // The state was saved just before, and is not saved again within five seconds.
   'the controller crashes before it has saved the job':
-    'if first; then "$REAL/sbatch" --hold --job-name=saved --output=/dev/null --wrap=: >/dev/null; sleep 1; "$REAL/sbatch" "$@" >"$0.id"; kill -KILL "$CONTROLLER"; cat "$0.id"; exit; fi; exec "$REAL/sbatch" "$@"',
+    'if first; then "$REAL/sbatch" --hold --job-name=saved --output=/dev/null --wrap=: >/dev/null; sleep 1; "$REAL/sbatch" "$@" >"$0.id"; kill -KILL "$CONTROLLER"; rm -f "$CONTROLLER_PID"; cat "$0.id"; exit; fi; exec "$REAL/sbatch" "$@"',
 } as const;
 
 export type Lie = keyof typeof LIES;
@@ -29,7 +29,8 @@ export async function lyingSbatch(bed: Bed, lie: Lie): Promise<string> {
   const real = dirname(await bed.run('sh', '-c', 'command -v sbatch'));
   const text = `#!/bin/sh
 REAL=${real}
-CONTROLLER=$(cat '${bed.directory}/pids/slurmctld')
+CONTROLLER_PID='${bed.directory}/pids/slurmctld'
+CONTROLLER=$(cat "$CONTROLLER_PID")
 first() { mkdir "$0.called" 2>/dev/null; }
 timed_out() {
   echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2
