@@ -16,7 +16,7 @@ const LIES = {
     'if first; then cat >"$0.script"; "$REAL/sbatch" "$@" <"$0.script" >/dev/null; exec "$REAL/sbatch" "$@" <"$0.script"; fi; exec "$REAL/sbatch" "$@"',
   'the controller stands still':
     'if first; then kill -STOP "$CONTROLLER"; (sleep 8; kill -CONT "$CONTROLLER") >/dev/null 2>&1 & fi; exec "$REAL/sbatch" "$@"',
-  // The state was saved just before, and is not saved again within five seconds.
+  // SLURM saves its jobs at most once in five seconds: after one that made it save, the next one is not saved at once.
   'the controller crashes before it has saved the job':
     'if first; then "$REAL/sbatch" --hold --job-name=saved --output=/dev/null --wrap=: >/dev/null; sleep 1; "$REAL/sbatch" "$@" >"$0.id"; kill -KILL "$CONTROLLER"; rm -f "$CONTROLLER_PID"; cat "$0.id"; exit; fi; exec "$REAL/sbatch" "$@"',
 } as const;
