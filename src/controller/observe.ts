@@ -38,7 +38,7 @@ export async function observe(
   const slurm = viewOf(resource, deps.store.id, shared);
   const viewSuspect = shared.snapshot.suspect();
   const followed = followedJobs(resource, deps.store.id, shared);
-  if (slurm.known) await knowNodes(followed, shared.nodes);
+  if (slurm.known && followed) await knowNodes(followed, shared.nodes);
   const nodeAddresses = shared.nodes.addresses();
   const [probes, endings, history] = await Promise.all([
     deps.prober.follow(keyText(key), targetsWanted(resource, followed, { nodeAddresses, site: deps.site })),
@@ -71,9 +71,10 @@ function viewOf(resource: Resource, owner: string, { snapshot }: Shared): Known<
   return { known: true, value: { askedAtMs, jobs: ownJobs(jobs.get(keyText(resource.key)), resource, owner) } };
 }
 
-/** Endpoints are followed through a silence of Slurm. */
-function followedJobs(resource: Resource, owner: string, { snapshot }: Shared): readonly OwnJob[] {
-  return ownJobs(snapshot.lastKnown()?.jobs.get(keyText(resource.key)), resource, owner);
+/** Endpoints are followed through a silence of Slurm. @returns undefined when it has been silent from the beginning */
+function followedJobs(resource: Resource, owner: string, { snapshot }: Shared): readonly OwnJob[] | undefined {
+  const fleet = snapshot.lastKnown();
+  return fleet && ownJobs(fleet.jobs.get(keyText(resource.key)), resource, owner);
 }
 
 /** An old resource's jobs are not adopted by a new one of the same name. */

@@ -68,19 +68,17 @@ function watch(input: ReplicaInput, record: ReplicaRecord, job: OwnJob, condemne
   switch (job.phase) {
     case 'pending': {
       const why = explain(job.reason);
-      const forever = why.forever && seen.now - job.submitMs >= seen.policy.queuedForeverGraceMs;
-      if (forever && record.excluded?.some((node) => !input.excludedNodes.includes(node))) return readmit(record, job);
+      const settledMs = job.submitMs + seen.policy.queuedForeverGraceMs - seen.now;
+      const forever = why.forever && settledMs <= 0;
+      const forgiven = record.excluded?.some((node) => !input.excludedNodes.includes(node)) ?? false;
+      if (settledMs <= 0 && forgiven) return readmit(record, job);
       return {
         ...base(record),
         job,
         state: forever ? 'blocked' : 'queued',
         reason: forever ? 'QueuedForever' : 'Queued',
         message: `job ${job.id} is queued (${why.reason || 'no reason yet'}): ${why.text}`,
-        waitMs: forever
-          ? untilReadmissionMs(input, record)
-          : why.forever
-            ? job.submitMs + seen.policy.queuedForeverGraceMs - seen.now
-            : undefined,
+        waitMs: settledMs > 0 && (why.forever || forgiven) ? settledMs : untilReadmissionMs(input, record),
       };
     }
     case 'running': {

@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument, stringify } from 'yaml';
+import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type Key, sameKey } from '../../api/key.ts';
 import { API_VERSION, KIND } from '../../api/resource.ts';
@@ -8,6 +8,7 @@ import { readSpec } from '../../launch/read-spec.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { canonicalJson, type Held } from '../revise.ts';
 import type { StoreProblem } from '../store.ts';
+import { blockYaml, type Plain } from './block-yaml.ts';
 import { lineOfField } from './positions.ts';
 
 /** What a status file remembers of a resource. */
@@ -49,7 +50,7 @@ export function formatRecord({ held, source, storeId }: Recorded): string {
   const { resource, goodText, seenDigest } = held;
   const { key, uid, generation, createdMs, deletingSinceMs, finalizers, annotations, specGeneration, status } =
     resource;
-  const body: z.input<typeof RecordFile> = {
+  const body: Omit<z.input<typeof RecordFile>, 'spec'> & { readonly spec?: Plain } = {
     apiVersion: API_VERSION,
     kind: `${KIND}Status`,
     format: 1,
@@ -66,12 +67,11 @@ export function formatRecord({ held, source, storeId }: Recorded): string {
     },
     specGeneration,
     specDigest: seenDigest,
-    ...(goodText !== undefined && { spec: JSON.parse(goodText) }),
+    ...(goodText !== undefined && { spec: JSON.parse(goodText) as Plain }),
     status,
   };
-  const text = stringify(body, { lineWidth: 0, aliasDuplicateObjects: false });
   // The last line proves that the file is whole.
-  return `# Kept by vllm-slurm: what it remembers of ${key.name}. The resource itself is in ${JSON.stringify(source)}.\n${text}...\n`;
+  return `# Kept by vllm-slurm: what it remembers of ${key.name}. The resource itself is in ${JSON.stringify(source)}.\n${blockYaml(body)}...\n`;
 }
 
 /** The way back. A file that says less than the whole truth is refused: uid and attempt counters hang on it. */

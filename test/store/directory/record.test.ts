@@ -127,7 +127,7 @@ specDigest: …
 spec:
   engine:
     env:
-      A: yes
+      A: "yes"
       B: "1"
       C: "# no"
       D: |+
