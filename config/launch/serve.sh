@@ -845,7 +845,7 @@ try:
 except urllib.error.HTTPError as error:
     missing = error.headers.get("X-Error-Code") == "RepoNotFound"
     if error.code in (401, 403) or missing:
-        print("73 model-missing" if missing else "76 hub-denied")
+        print("73 model-not-on-hub" if missing else "76 hub-denied")
         sys.exit(0)
 except Exception:
     pass

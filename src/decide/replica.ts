@@ -8,7 +8,7 @@ import { jobKey } from '../slurm/job.ts';
 import { type AttemptJobs, isOver, sortAttempt } from './attempts.ts';
 import { explain } from './explain.ts';
 import { answersForMs, endpointOf, type Health, healthOf, windowMsOf } from './health.ts';
-import { endOf, judge } from './judge.ts';
+import { endOf, judge, UNTOLD } from './judge.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import { adopt, forgiven, givenUp, sighted } from './records.ts';
 import type { Step } from './step.ts';
@@ -209,15 +209,15 @@ function giveUp(
   health: Health & { readonly kind: 'unresponsive' | 'overdue' },
 ): Step {
   const end = health.kind === 'overdue' ? ('OVERDUE' as const) : ('UNRESPONSIVE' as const);
+  const claim = endpointOf(job, input.spec, input.seen, input.seen.resource.status.endpoints);
   const judged = judge(input.seen, input.spec, record, {
+    ...UNTOLD,
     end,
-    exitCode: undefined,
-    signal: undefined,
     slurm: job.reason,
-    logTail: undefined,
     jobId: job.id,
     nodes: job.nodes,
-    failedNodes: [],
+    // Of several nodes it is the one that should have answered: had it been another, the job would have said so.
+    failedNodes: claim.kind === 'at' ? [claim.node] : [],
     detail: health.why,
   });
   const step = afterEnd(input, record, [...condemned, job], judged);
@@ -264,7 +264,7 @@ function missing(input: ReplicaInput, before: ReplicaRecord, jobId: string, cond
       input,
       record,
       condemned,
-      judge(seen, spec, record, { ...ending, end: ending.state, slurm: ending.reason, jobId, detail: undefined }),
+      judge(seen, spec, record, { ...UNTOLD, ...ending, end: ending.state, slurm: ending.reason, jobId }),
     );
   }
   // Without accounting's word the queue has to lack the job for longer.
@@ -280,22 +280,7 @@ function missing(input: ReplicaInput, before: ReplicaRecord, jobId: string, cond
   }
   // Acknowledged and never shown: slurmctld died before it had saved it. The same attempt again, under its name.
   if (!record.seen) return submitWhenDue(input, record, record.attempt, condemned);
-  return afterEnd(
-    input,
-    record,
-    condemned,
-    judge(seen, spec, record, {
-      end: 'VANISHED',
-      exitCode: undefined,
-      signal: undefined,
-      slurm: '',
-      logTail: undefined,
-      jobId,
-      nodes: [],
-      failedNodes: [],
-      detail: undefined,
-    }),
-  );
+  return afterEnd(input, record, condemned, judge(seen, spec, record, { ...UNTOLD, end: 'VANISHED', jobId }));
 }
 
 function afterEnd(

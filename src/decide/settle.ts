@@ -1,7 +1,7 @@
 import type { Status } from '../api/status.ts';
 import { rfc3339Ms } from '../api/time.ts';
 import { assertNever } from '../result.ts';
-import { judge } from './judge.ts';
+import { judge, UNTOLD } from './judge.ts';
 import type { Observation } from './observation.ts';
 import type { Action, Outcome, Plan } from './plan.ts';
 import { submittedMessage } from './replica.ts';
@@ -81,17 +81,7 @@ function settleSubmit(seen: Observation, step: Step, { result }: SubmitOutcome):
 function settleRejected(seen: Observation, step: Step, words: string): Step {
   const { spec } = seen.resource;
   if (!spec) return step;
-  const judged = judge(seen, spec, step.record, {
-    end: 'REJECTED',
-    exitCode: undefined,
-    signal: undefined,
-    slurm: words,
-    logTail: undefined,
-    jobId: undefined,
-    nodes: [],
-    failedNodes: [],
-    detail: undefined,
-  });
+  const judged = judge(seen, spec, step.record, { ...UNTOLD, end: 'REJECTED', slurm: words, jobId: undefined });
   const retryMs = judged.record.retryTime === undefined ? undefined : Date.parse(judged.record.retryTime) - seen.now;
   return {
     ...step,
