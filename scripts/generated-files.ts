@@ -8,7 +8,8 @@ import { buildProgram } from '../src/cli/program.ts';
 import { environmentName } from '../src/cli/settings/layers.ts';
 import { systemClock } from '../src/clock.ts';
 import { Settings } from '../src/config.ts';
-import { FAILURES, type FailureRule } from '../src/decide/failures.ts';
+import type { FailureRule } from '../src/decide/failure-rule.ts';
+import { FAILURES } from '../src/decide/failures.ts';
 
 export type GeneratedFile = { readonly path: string; readonly text: string };
 
@@ -111,7 +112,10 @@ function failuresReference(): string {
   const rules: readonly FailureRule[] = FAILURES;
   return page('Failures', [
     'What the end of an attempt means and what is done about it. Read in order: the first row that matches counts. A failure that spends',
-    'the budget counts against `spec.restartPolicy.maxRestarts`; beyond it the deployment is Stalled.',
+    'the budget counts against `spec.restartPolicy.maxRestarts`; beyond it the deployment is Stalled. What is to be retried `never` is',
+    'Stalled at once, and tried again as soon as the spec changes. Blamed nodes are kept out for',
+    '`spec.restartPolicy.excludeFailedNodes.ttlSeconds`: those that SLURM, the job or its log names; of `peers` the first node too when',
+    'no other could reach it.',
     '',
     ...table(
       ['Reason', 'When', 'Blamed', 'Next attempt', 'Spends budget', 'Advice', 'Source'],
@@ -132,6 +136,8 @@ function matchWords({ match }: FailureRule): readonly string[] {
   return [
     ...(match.ends ? [`state ${match.ends.join(', ')}`] : []),
     ...(match.exitCodes ? [`exit code ${match.exitCodes.join(', ')}`] : []),
+    ...(match.why ? [`the job says \`${match.why.source}\``] : []),
+    ...(match.named ? [`of ${match.named} of its nodes`] : []),
     ...(match.slurm ? [`SLURM says \`${match.slurm.source}\``] : []),
     ...(match.log ? [`log holds \`${match.log.source}\``] : []),
   ];

@@ -283,7 +283,7 @@ await_first_token() {
   while [ "$SECONDS" -lt "$VSO_START_SECONDS" ]; do
     if models=$(ask 5 GET /v1/models); then
       if [[ $models == *"\"$OWN_NAME\""* ]]; then
-        if ask 60 POST /v1/completions "$ONE_TOKEN" >/dev/null; then exit 0; fi
+        if token_comes 60; then exit 0; fi
       else
         foreign=$((foreign + 1)) # two engines may bind one port; the later one is deaf and does not know
         [ "$foreign" -lt 5 ] || exit 66
@@ -310,7 +310,7 @@ watch_for_hang() {
       continue
     fi
     if [ "$bad" = 0 ] && [ "$busy" = 0 ] && [ "$SECONDS" -lt "$due" ]; then continue; fi
-    if ask "$VSO_CANARY_TIMEOUT_SECONDS" POST /v1/completions "$ONE_TOKEN" >/dev/null; then
+    if token_comes "$VSO_CANARY_TIMEOUT_SECONDS"; then
       read -r before _ <<<"$(engine_counters)"
       bad=0 due=$((SECONDS + VSO_CANARY_PERIOD_SECONDS))
       continue
@@ -319,6 +319,16 @@ watch_for_hang() {
     say "no token within $VSO_CANARY_TIMEOUT_SECONDS s, $bad of $VSO_PROBE_FAILURES"
     [ "$bad" -lt "$VSO_PROBE_FAILURES" ] || exit 69
   done
+}
+
+# A model that only embeds refuses to complete; what does not answer in time is not asked twice.
+token_comes() { # SECONDS
+  ask "$1" POST /v1/completions "{\"model\":\"$OWN_NAME\",\"prompt\":\"a\",\"max_tokens\":1}" >/dev/null
+  case $? in
+    0) ;;
+    1) ask "$1" POST /v1/embeddings "{\"model\":\"$OWN_NAME\",\"input\":\"a\"}" >/dev/null ;;
+    *) return 1 ;;
+  esac
 }
 
 # Tokens and steps so far, and requests in the engine; nothing when it does not say.
@@ -382,7 +392,6 @@ follow_log() {
 # ---------------------------------------------------------------------------------------------- the engine
 # One node: the engine itself, in a session of its own. Several: srun, whose tasks do the same on each of them.
 start_engine() {
-  ONE_TOKEN="{\"model\":\"$OWN_NAME\",\"prompt\":\"a\",\"max_tokens\":1}"
   [ ! -f "$LOG" ] || LOG_FROM=$(($(stat -Lc %s "$LOG") + 1))
   RANK_ENDED='' READ_FROM=$LOG_FROM LOOK_AT=$SECONDS PROGRESS_AT=0 COME_TO=$((VSO_NODES == 1))
   (
@@ -845,7 +854,7 @@ try:
 except urllib.error.HTTPError as error:
     missing = error.headers.get("X-Error-Code") == "RepoNotFound"
     if error.code in (401, 403) or missing:
-        print("73 model-missing" if missing else "76 hub-denied")
+        print("73 model-not-on-hub" if missing else "76 hub-denied")
         sys.exit(0)
 except Exception:
     pass

@@ -10,6 +10,8 @@ export type Details = {
   /** undefined: could not be asked, or not known yet. */
   ending(job: OwnJob): Promise<Ending | undefined>;
   history(job: LostJob): Promise<HistoryAnswer | undefined>;
+  /** Of a job whose ending Slurm does not tell yet; undefined: cannot be read. */
+  logTail(job: OwnJob): Promise<string | undefined>;
 };
 
 type Answered = { readonly kind: 'kept'; readonly endings: readonly JobEnding[] } | { readonly kind: 'unkept' };
@@ -53,12 +55,11 @@ export function createDetails({ slurm, site, tail }: Pick<Deps, 'slurm' | 'site'
     },
   });
 
-  const withTail = async (ending: JobEnding): Promise<Ending> => ({
-    ...ending,
-    logTail: await tail(logPath(site, ending.name, ending.id)),
-  });
+  const tailOf = (job: Pick<JobEnding, 'id' | 'name'>) => tail(logPath(site, job.name, job.id));
+  const withTail = async (ending: JobEnding): Promise<Ending> => ({ ...ending, logTail: await tailOf(ending) });
 
   return {
+    logTail: tailOf,
     async ending(job) {
       const ending = await describe({ id: job.id, name: job.name, submitMs: job.submitMs });
       return ending && withTail(ending);

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Resource } from '../api/resource.ts';
-import type { Status } from '../api/status.ts';
+import type { Failure, Status } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
 import type { Outcome } from '../decide/plan.ts';
 
@@ -34,7 +35,7 @@ export function eventsOf(
   });
   const { lastFailure } = after;
   const failed =
-    lastFailure && JSON.stringify(lastFailure) !== JSON.stringify(before.lastFailure)
+    lastFailure && !isSameFailure(lastFailure, before.lastFailure)
       ? [
           warning(
             lastFailure.reason,
@@ -56,4 +57,11 @@ export function eventsOf(
     ];
   });
   return [...failed, ...acted, ...turned];
+}
+
+/** A submission refused again in the same words is no news, whenever it was. */
+function isSameFailure({ time: _, ...failure }: Failure, before: Failure | undefined): boolean {
+  if (!before) return false;
+  const { time: __, ...known } = before;
+  return isDeepStrictEqual(failure, known);
 }

@@ -38,11 +38,12 @@ export async function observe(
   const slurm = viewOf(resource, deps.store.id, shared);
   const viewSuspect = shared.snapshot.suspect();
   const followed = followedJobs(resource, deps.store.id, shared);
-  if (slurm.known) await knowNodes(followed, shared.nodes);
+  if (slurm.known && followed) await knowNodes(followed, shared.nodes);
   const nodeAddresses = shared.nodes.addresses();
-  const [probes, endings, history] = await Promise.all([
+  const [probes, endings, logTails, history] = await Promise.all([
     deps.prober.follow(keyText(key), targetsWanted(resource, followed, { nodeAddresses, site: deps.site })),
     slurm.known ? askEndings(resource, slurm.value, shared.details) : new Map(),
+    slurm.known ? readTails(resource, slurm.value, shared.details) : new Map(),
     slurm.known && !viewSuspect ? askHistory(resource, slurm.value, shared.details) : new Map(),
   ]);
   return ok({
@@ -53,6 +54,7 @@ export async function observe(
     viewSuspect,
     networkSuspect: shared.networkSuspect(),
     endings,
+    logTails,
     history,
     probes,
     nodeAddresses,
@@ -71,9 +73,10 @@ function viewOf(resource: Resource, owner: string, { snapshot }: Shared): Known<
   return { known: true, value: { askedAtMs, jobs: ownJobs(jobs.get(keyText(resource.key)), resource, owner) } };
 }
 
-/** Endpoints are followed through a silence of Slurm. */
-function followedJobs(resource: Resource, owner: string, { snapshot }: Shared): readonly OwnJob[] {
-  return ownJobs(snapshot.lastKnown()?.jobs.get(keyText(resource.key)), resource, owner);
+/** Endpoints are followed through a silence of Slurm. @returns undefined when it has been silent from the beginning */
+function followedJobs(resource: Resource, owner: string, { snapshot }: Shared): readonly OwnJob[] | undefined {
+  const fleet = snapshot.lastKnown();
+  return fleet && ownJobs(fleet.jobs.get(keyText(resource.key)), resource, owner);
 }
 
 /** An old resource's jobs are not adopted by a new one of the same name. */
@@ -91,6 +94,13 @@ async function askEndings(resource: Resource, view: SlurmView, details: Details)
     endingsWanted(resource, view).map(async (job) => [jobKey(job), await details.ending(job)] as const),
   );
   return new Map(answers.flatMap(([key, ending]) => (ending ? [[key, ending] as const] : [])));
+}
+
+/** While a job is COMPLETING Slurm has no ending to tell, and the log says why all the same. */
+async function readTails(resource: Resource, view: SlurmView, details: Details): Promise<Observation['logTails']> {
+  const ending = endingsWanted(resource, view).filter((job) => job.phase === 'completing');
+  const tails = await Promise.all(ending.map(async (job) => [jobKey(job), await details.logTail(job)] as const));
+  return new Map(tails.flatMap(([key, tail]) => (tail === undefined ? [] : [[key, tail] as const])));
 }
 
 async function askHistory(

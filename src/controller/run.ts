@@ -87,17 +87,14 @@ export function createController(deps: Deps): Controller {
   async function tick(): Promise<void> {
     nextTickMs = Number.POSITIVE_INFINITY;
     soon = false;
-    let tookMs = 0;
+    let restMs = 0;
     await survived('a tick', async () => {
-      tookMs = await look();
+      restMs = await look();
     });
-    scheduleTick(
-      soon
-        ? Math.min(SOON_MS, policy.tickMs)
-        : Math.max(policy.tickMs, Math.min(tookMs * SLOW_FACTOR, SLOWEST_TICK_MS)),
-    );
+    scheduleTick(soon ? Math.min(SOON_MS, policy.tickMs) : Math.max(policy.tickMs, restMs));
   }
 
+  /** @returns for how many ms Slurm is to be left alone */
   async function look(): Promise<number> {
     const wasKnown = snapshot.fleet().known;
     const { changed, turned, tookMs } = await snapshot.refresh();
@@ -107,7 +104,8 @@ export function createController(deps: Deps): Controller {
     if (!wasKnown && fleet.known) log.info({ jobs: [...fleet.value.jobs.values()].flat().length }, 'SLURM answers');
     if (turned || unheard) await wakeAll();
     for (const key of changed) queue.wake(key);
-    return tookMs;
+    // What does not answer has no work with us; and who waits for it wants to hear soon that it is back.
+    return fleet.known ? Math.min(tookMs * SLOW_FACTOR, SLOWEST_TICK_MS) : tookMs;
   }
 
   function scheduleTick(delayMs: number): void {

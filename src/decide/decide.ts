@@ -22,12 +22,15 @@ export function decide(seen: Observation): Plan {
   const { resource } = seen;
   if (resource.deletingSinceMs !== undefined) return decideDeletion(seen);
   if (!resource.spec) return decideNothing(seen);
-  if (!resource.finalizers.includes(FINALIZER)) {
-    return { actions: [{ kind: 'addFinalizer' }], status: resource.status, draft: undefined, requeueAfterMs: 0 };
-  }
+  const plan = decideServing(seen, resource.spec);
+  if (resource.finalizers.includes(FINALIZER)) return plan;
+  return { ...plan, actions: [{ kind: 'addFinalizer' }, ...plan.actions] };
+}
+
+function decideServing(seen: Observation, spec: Spec): Plan {
   if (!seen.slurm.known) return decideHold(seen, seen.slurm.why.message);
   if (seen.viewSuspect) return decideHold(seen, 'more jobs vanished from the listing at once than can be believed');
-  return decideReplicas(seen, seen.slurm.value, resource.spec);
+  return decideReplicas(seen, seen.slurm.value, spec);
 }
 
 function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {

@@ -1,134 +1,18 @@
-import type { EndState } from '../slurm/job.ts';
+import type { EndWord, FailureRule } from './failure-rule.ts';
+import { FOUND_BY_JOB } from './failures/found-by-job.ts';
+import { READ_IN_LOG } from './failures/read-in-log.ts';
+import { TOLD_BY_SLURM } from './failures/told-by-slurm.ts';
 
-/**
- * What an end means and what is done about it. Rows in order, first match wins, the last matches everything.
- * The reference page, the reason type and a test that wants an example for each row are made from the rows.
- */
-export type FailureRule = {
-  readonly reason: string;
-  readonly match: {
-    /** Slurm's end states, and the four ends Slurm does not know of. */
-    readonly ends?: readonly EndWord[];
-    readonly exitCodes?: readonly number[];
-    /** That ended the batch script; 0: none did. */
-    readonly signals?: readonly number[];
-    /** Slurm's own reason word or sbatch's own words. */
-    readonly slurm?: RegExp;
-    readonly log?: RegExp;
-  };
-  /** Whose fault: `node` is kept out for a while. */
-  readonly blame: 'node' | 'configuration' | 'transient';
-  readonly retry: 'now' | 'backoff' | 'slowly' | 'never';
-  readonly spendsBudget: boolean;
-  /** What happened, for people. */
-  readonly summary: string;
-  /** What the person can do, in the resource's own fields. */
-  readonly advice?: string;
-  readonly source: string;
-};
-
-/** `VANISHED`: no record left. `OVERDUE`, `UNRESPONSIVE`: the operator gave up. `REJECTED`: sbatch refused. */
-export type EndWord = EndState | 'VANISHED' | 'OVERDUE' | 'UNRESPONSIVE' | 'REJECTED';
-
-export const FAILURES = [
+/** What is left when nothing says more than the class of the end. */
+const ENGINE_ENDED = [
   {
-    reason: 'SubmitLimitReached',
-    match: {
-      ends: ['REJECTED'],
-      slurm: /(Max|Grp)SubmitJob|temporarily unable to accept|MaxJobCount|queue (is )?full|at its limit/i,
-    },
-    blame: 'transient',
-    retry: 'backoff',
-    spendsBudget: false,
-    summary: 'SLURM takes no more jobs of this user at present',
-    advice: 'wait, end other jobs, or set spec.slurm.qos or spec.slurm.account to one with room',
-    source: 'recorded sbatch output (QOSMaxSubmitJobPerUserLimit); slurm.conf(5) MaxJobCount',
-  },
-  {
-    reason: 'SubmissionRejected',
-    match: { ends: ['REJECTED'] },
-    blame: 'configuration',
-    retry: 'slowly',
-    spendsBudget: false,
-    summary: 'SLURM refused the job',
-    advice: 'correct the field of spec.slurm or spec.resources that SLURM names; an edit is tried at once',
-    source: 'recorded sbatch output (invalid account, partition, QOS, node count, memory)',
-  },
-  {
-    reason: 'SubmissionRejected',
-    match: { ends: ['FAILED'], slurm: /^(BadConstraints|Requested node configuration is not available)/i },
-    blame: 'configuration',
-    retry: 'slowly',
-    spendsBudget: false,
-    summary: 'SLURM refused the job and kept a failed record of it',
-    advice: 'correct spec.resources, spec.slurm.constraint or spec.slurm.partitions; an edit is tried at once',
-    source: 'recorded: SLURM 22.05 leaves a FAILED job, BadConstraints, behind a refused sbatch',
-  },
-  {
-    reason: 'Vanished',
-    match: { ends: ['VANISHED'] },
-    blame: 'transient',
-    retry: 'backoff',
-    spendsBudget: false,
-    summary: 'the job is in neither the queue nor accounting any more',
-    source: 'measured: records are purged MinJobAge after the end',
-  },
-  {
-    reason: 'NodeFailed',
-    match: { ends: ['NODE_FAIL', 'BOOT_FAIL', 'LAUNCH_FAILED'] },
-    blame: 'node',
-    retry: 'now',
-    spendsBudget: false,
-    summary: 'a node of the allocation failed',
-    source: 'squeue(1) JOB STATE CODES',
-  },
-  {
-    reason: 'NodeFailed',
-    match: { ends: ['FAILED'], slurm: /^(JobLaunchFailure|launch failed)/i, signals: [0] },
-    blame: 'node',
-    retry: 'now',
-    spendsBudget: false,
-    summary: 'the job could not be launched on its node',
-    source: 'squeue(1) JOB REASON CODES; recorded: 22.05 says JobLaunchFailure of a job killed by a signal too',
-  },
-  {
-    reason: 'Preempted',
-    match: { ends: ['PREEMPTED', 'REVOKED'] },
-    blame: 'transient',
-    retry: 'backoff',
-    spendsBudget: false,
-    summary: 'the job was preempted by one of higher priority',
-    advice: 'set spec.slurm.qos or spec.slurm.partitions to one that is not preempted',
-    source: 'squeue(1) JOB STATE CODES',
-  },
-  {
-    reason: 'WalltimeReached',
-    match: { ends: ['TIMEOUT', 'DEADLINE'] },
-    blame: 'transient',
-    retry: 'now',
-    spendsBudget: false,
-    summary: 'the job reached its walltime',
-    advice: 'set spec.slurm.time to a longer walltime if the partition allows it',
-    source: 'squeue(1) JOB STATE CODES',
-  },
-  {
-    reason: 'Unresponsive',
-    match: { ends: ['UNRESPONSIVE'] },
-    blame: 'node',
-    retry: 'now',
-    spendsBudget: true,
-    summary: 'the endpoint stopped answering although SLURM calls the job running',
-    source: 'measured: a crashed batch host stays RUNNING until SlurmdTimeout',
-  },
-  {
-    reason: 'StartupTimeout',
-    match: { ends: ['OVERDUE'] },
+    reason: 'EngineHung',
+    match: { exitCodes: [69] },
     blame: 'transient',
     retry: 'backoff',
     spendsBudget: true,
-    summary: 'the model did not answer within probes.startup.timeoutSeconds',
-    advice: 'set spec.probes.startup.timeoutSeconds higher if the weights are large or the file system slow',
-    source: "the operator's own deadline",
+    summary: 'the engine stopped producing tokens',
+    source: 'config/launch/serve.sh exit code 69',
   },
   {
     reason: 'StartupTimeout',
@@ -141,86 +25,14 @@ export const FAILURES = [
     source: 'config/launch/serve.sh exit code 70',
   },
   {
-    reason: 'OutOfMemory',
-    match: { ends: ['OUT_OF_MEMORY'] },
-    blame: 'configuration',
-    retry: 'never',
-    spendsBudget: true,
-    summary: 'the job used more host memory than it had asked for',
-    advice: 'set spec.resources.memory or spec.resources.memoryPerGpu higher',
-    source: 'squeue(1) JOB STATE CODES',
-  },
-  {
-    reason: 'OutOfMemory',
-    match: {
-      ends: ['FAILED', 'COMPLETED'],
-      log: /CUDA out of memory\. Tried to allocate|torch\.OutOfMemoryError|KV cache is needed, which is larger|No available memory for the cache blocks/,
-    },
-    blame: 'configuration',
-    retry: 'never',
-    spendsBudget: true,
-    summary: 'the model does not fit in the GPU memory it has',
-    advice:
-      'set spec.engine.maxModelLen lower, spec.engine.gpuMemoryUtilization higher, or spec.resources.gpusPerNode and spec.parallelism.tensor higher',
-    source: 'recorded vLLM logs',
-  },
-  {
-    reason: 'Misconfigured',
-    match: { exitCodes: [64] },
-    blame: 'configuration',
-    retry: 'never',
-    spendsBudget: true,
-    summary: 'the engine or its environment cannot start as it is set up',
-    advice: 'read the log tail, correct spec.model, spec.engine or spec.runtime; an edit is tried at once',
-    source: 'config/launch/serve.sh exit code 64; recorded vLLM logs',
-  },
-  {
-    reason: 'PortInUse',
-    match: { exitCodes: [66] },
-    blame: 'transient',
-    retry: 'now',
-    spendsBudget: false,
-    summary: 'no port could be had on the node',
-    advice: 'leave out spec.endpoint.port, or set spec.endpoint.portRange wider',
-    source: 'config/launch/serve.sh exit code 66',
-  },
-  {
-    reason: 'NodeFailed',
-    match: { exitCodes: [67] },
-    blame: 'node',
-    retry: 'now',
-    spendsBudget: false,
-    summary: 'the job itself found its node broken',
-    source: 'config/launch/serve.sh exit code 67',
-  },
-  {
-    reason: 'EngineHung',
-    match: { exitCodes: [69] },
+    reason: 'EngineFailed',
+    match: { exitCodes: [65] },
     blame: 'transient',
     retry: 'backoff',
     spendsBudget: true,
-    summary: 'the engine stopped producing tokens',
-    source: 'config/launch/serve.sh exit code 69',
-  },
-  {
-    reason: 'CancelledExternally',
-    match: { ends: ['CANCELLED'] },
-    blame: 'transient',
-    retry: 'backoff',
-    spendsBudget: false,
-    summary: 'somebody other than the operator cancelled the job',
-    advice:
-      'to stop it for good set spec.suspend or delete the deployment; spec.restartPolicy.onExternalCancel decides what a cancel does',
-    source: 'squeue(1) JOB STATE CODES',
-  },
-  {
-    reason: 'Ended',
-    match: { ends: ['COMPLETED'] },
-    blame: 'transient',
-    retry: 'backoff',
-    spendsBudget: false,
-    summary: 'the job drained and ended without a failure, on a signal or before its walltime',
-    source: 'config/launch/serve.sh exit code 0',
+    summary: 'the engine did not start',
+    advice: 'read the log tail',
+    source: 'config/launch/serve.sh exit code 65',
   },
   {
     reason: 'EngineFailed',
@@ -230,9 +42,15 @@ export const FAILURES = [
     spendsBudget: true,
     summary: 'the engine died',
     advice: 'read the log tail',
-    source: 'fallback',
+    source: 'fallback; config/launch/serve.sh exit code 68',
   },
 ] as const satisfies readonly FailureRule[];
+
+/**
+ * Rows in order, first match wins, the last matches everything. The reference page, the reason type and a test that
+ * wants an example for each row are made from the rows.
+ */
+export const FAILURES = [...TOLD_BY_SLURM, ...FOUND_BY_JOB, ...READ_IN_LOG, ...ENGINE_ENDED] as const;
 
 export type FailureReason = (typeof FAILURES)[number]['reason'];
 export type Verdict = Omit<FailureRule, 'reason'> & { readonly reason: FailureReason };
@@ -242,6 +60,8 @@ export type End = {
   readonly exitCode: number | undefined;
   readonly signal: number | undefined;
   readonly slurm: string;
+  readonly why: string | undefined;
+  readonly named: 'all' | 'some' | undefined;
   readonly logTail: string | undefined;
 };
 
@@ -258,6 +78,8 @@ function matches(match: FailureRule['match'], end: End): boolean {
     (match.exitCodes === undefined || (end.exitCode !== undefined && match.exitCodes.includes(end.exitCode))) &&
     (match.signals === undefined || (end.signal !== undefined && match.signals.includes(end.signal))) &&
     (match.slurm?.test(end.slurm) ?? true) &&
+    (match.why?.test(end.why ?? '') ?? true) &&
+    (match.named === undefined || match.named === end.named) &&
     (match.log === undefined || (end.logTail !== undefined && match.log.test(end.logTail)))
   );
 }

@@ -1,20 +1,34 @@
 import type { Spec } from '../api/spec.ts';
 import type { Failure, ReplicaRecord } from '../api/status.ts';
 import { rfc3339, rfc3339Ms } from '../api/time.ts';
-import { jobKey } from '../slurm/job.ts';
+import { type EndState, jobKey } from '../slurm/job.ts';
+import { spokeLastWord } from './attempts.ts';
 import { cut } from './cut.ts';
 import { classify, type End, type Verdict } from './failures.ts';
 import type { Observation, OwnJob } from './observation.ts';
 import { budgetExhausted, recordFailure, waitMs } from './retry.ts';
 
 /** An end with all that is known of it. */
-export type KnownEnd = End & {
+export type KnownEnd = Omit<End, 'named'> & {
   readonly jobId: string | undefined;
   readonly nodes: readonly string[];
+  /** By Slurm's own word, or by that of who noticed. */
   readonly failedNodes: readonly string[];
   /** Words of the one who noticed, for the message. */
   readonly detail: string | undefined;
 };
+
+/** Of an end that nobody has told anything about. */
+export const UNTOLD = {
+  exitCode: undefined,
+  signal: undefined,
+  slurm: '',
+  why: undefined,
+  logTail: undefined,
+  nodes: [],
+  failedNodes: [],
+  detail: undefined,
+} as const satisfies Partial<KnownEnd>;
 
 export type Judged = {
   readonly record: ReplicaRecord;
@@ -29,14 +43,8 @@ export type Judged = {
  */
 export function endOf(seen: Observation, job: OwnJob): KnownEnd | undefined {
   const { report } = job;
-  const detail =
-    [report.why, report.failureClass && `class ${report.failureClass}`].filter(Boolean).join(', ') || undefined;
-  const lost = report.why?.startsWith('lost:')
-    ? report.why
-        .slice('lost:'.length)
-        .split(/[ ,]+/)
-        .filter((node) => job.nodes.includes(node))
-    : [];
+  // Before its last word a job speaks of other things.
+  const why = spokeLastWord(job) ? report.why : undefined;
   const ending = seen.endings.get(jobKey(job));
   if (ending) {
     return {
@@ -44,31 +52,41 @@ export function endOf(seen: Observation, job: OwnJob): KnownEnd | undefined {
       exitCode: ending.exitCode,
       signal: ending.signal,
       slurm: ending.reason,
+      why,
       logTail: ending.logTail,
       jobId: job.id,
       nodes: ending.nodes.length > 0 ? ending.nodes : job.nodes,
-      failedNodes: ending.failedNodes.length > 0 ? ending.failedNodes : lost,
-      detail,
+      failedNodes: ending.failedNodes,
+      detail: undefined,
     };
   }
-  const common = { slurm: job.reason, logTail: undefined, jobId: job.id, nodes: job.nodes, failedNodes: lost, detail };
-  if (job.phase === 'completing')
-    return {
-      ...common,
-      end: job.reason === 'NodeDown' ? 'NODE_FAIL' : 'FAILED',
-      exitCode: report.code,
-      signal: undefined,
-    };
-  if (job.phase === 'ended' && seen.now - job.endMs > ASK_FOR_MS)
-    return { ...common, end: job.state, exitCode: report.code, signal: undefined };
+  const listed = {
+    ...UNTOLD,
+    exitCode: report.code,
+    slurm: job.reason,
+    why,
+    logTail: seen.logTails.get(jobKey(job)),
+    jobId: job.id,
+    nodes: job.nodes,
+  };
+  if (job.phase === 'completing') return { ...listed, end: endWhileCompleting(job) };
+  if (job.phase === 'ended' && seen.now - job.endMs > ASK_FOR_MS) return { ...listed, end: job.state };
   return undefined;
 }
+
+/** Slurm does not say it before all nodes are cleaned up; the job's own last word does. */
+function endWhileCompleting({ reason, report }: OwnJob): EndState {
+  if (reason === 'NodeDown') return 'NODE_FAIL';
+  return report.phase === 'ended' ? 'COMPLETED' : 'FAILED';
+}
+
 const ASK_FOR_MS = 60_000;
 
 /** The attempt on record is judged, once: what it costs, when the next may come, whom it blames. */
 export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end: KnownEnd): Judged {
   const { now, resource, policy } = seen;
-  const verdict = classify(end);
+  const { nodes: named, extent } = namedNodes(end);
+  const verdict = classify({ ...end, named: extent });
   const restart = spec.restartPolicy;
   const failures = recordFailure(
     record.failures.map((past) => ({ atMs: Date.parse(past.time), spends: past.spends })),
@@ -83,7 +101,8 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
     exhausted ||
     (verdict.reason === 'CancelledExternally' && restart.onExternalCancel === 'Hold');
   const { retryTime: _, retryReason: __, held: ___, doubtUntil: ____, ...rest } = record;
-  const blamed = verdict.blame === 'node' ? (end.failedNodes.length > 0 ? end.failedNodes : end.nodes) : [];
+  const blamed = blamedNodes(seen, verdict, end, named);
+  const node = blamed[0] ?? named[0];
   return {
     verdict,
     blamed,
@@ -106,7 +125,7 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
       ...(verdict.advice !== undefined && { advice: verdict.advice }),
       replica: record.replica,
       attempt: record.attempt,
-      ...(blamed[0] !== undefined && { node: blamed[0] }),
+      ...(node !== undefined && { node }),
       ...(end.jobId !== undefined && { jobId: end.jobId }),
       ...(end.exitCode !== undefined && { exitCode: end.exitCode }),
       ...(end.logTail !== undefined && end.logTail !== '' && { logTail: end.logTail.slice(-LOG_TAIL_CHARS) }),
@@ -117,6 +136,38 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
 const LOG_TAIL_CHARS = 2_000;
 const MESSAGE_CHARS = 2_000;
 
+/** What the job's last word names, `WORD:NODE,NODE`, as far as it is of the allocation: a job is listened to, not trusted. */
+function namedNodes({ why, nodes }: Pick<KnownEnd, 'why' | 'nodes'>): {
+  readonly nodes: readonly string[];
+  readonly extent: End['named'];
+} {
+  const [, list = ''] = why?.split(':', 2) ?? [];
+  const names = new Set(list.split(','));
+  const named = nodes.filter((node) => names.has(node));
+  if (nodes.length === 1 || (nodes.length > 0 && named.length === nodes.length)) return { nodes: named, extent: 'all' };
+  return { nodes: named, extent: named.length > 0 ? 'some' : undefined };
+}
+
+/**
+ * Whom a failure is laid to, the surest knowledge first: Slurm's word, the job's, a line of its log, what Slurm calls
+ * unusable since. Where nobody knows which of several nodes it was, none is kept out.
+ */
+function blamedNodes(seen: Observation, verdict: Verdict, end: KnownEnd, named: readonly string[]): readonly string[] {
+  if (verdict.blame !== 'node' && verdict.blame !== 'peers') return [];
+  const { nodes, failedNodes, logTail = '' } = end;
+  if (failedNodes.length > 0) return failedNodes;
+  const [first] = nodes;
+  if (named.length > 0) {
+    // Reached by none of the others, the first node is as suspect as they are.
+    const alone = verdict.blame === 'peers' && first !== undefined && named.length === nodes.length - 1;
+    return alone && !named.includes(first) ? [first, ...named] : named;
+  }
+  const inLog = verdict.match.log?.exec(logTail)?.groups?.node;
+  if (inLog !== undefined && nodes.includes(inLog)) return [inLog];
+  if (nodes.length === 1) return nodes;
+  return nodes.filter((node) => seen.usableNodes?.includes(node) === false);
+}
+
 function messageOf(verdict: Verdict, end: KnownEnd): string {
   const subject = end.jobId === undefined ? '' : `job ${end.jobId}: `;
   const facts = [
@@ -126,7 +177,20 @@ function messageOf(verdict: Verdict, end: KnownEnd): string {
     ...(end.exitCode ? [`exit code ${end.exitCode}`] : []),
     ...(end.signal ? [`signal ${end.signal}`] : []),
     ...(end.slurm && !/^(None|NonZeroExitCode)$/.test(end.slurm) ? [end.slurm] : []),
+    ...(end.why ? [end.why.replace(':', ': ')] : []),
     ...(end.detail ? [end.detail] : []),
   ];
-  return `${subject}${verdict.summary}${facts.length > 0 ? ` (${facts.join('; ')})` : ''}`;
+  const line = lineOf(verdict, end.logTail);
+  return `${subject}${verdict.summary}${facts.length > 0 ? ` (${facts.join('; ')})` : ''}${line === undefined ? '' : `: ${line}`}`;
 }
+
+/** The line that decided, without what vLLM writes before each: process, level, time and place in its source. */
+function lineOf({ match }: Verdict, logTail: string | undefined): string | undefined {
+  const found = logTail === undefined ? null : match.log?.exec(logTail);
+  if (!found || logTail === undefined) return undefined;
+  const from = logTail.lastIndexOf('\n', found.index) + 1;
+  const to = logTail.indexOf('\n', found.index);
+  const line = logTail.slice(from, to < 0 ? undefined : to);
+  return cut(line.replace(/^(\([^)]*\) )?([A-Z]+ [\d-]+ [\d:]+ \[[^\]]*\] )?/, '').trim(), LINE_CHARS);
+}
+const LINE_CHARS = 400;

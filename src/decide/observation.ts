@@ -24,6 +24,8 @@ export type Observation = {
   readonly networkSuspect: boolean;
   /** By `jobKey`; of ended jobs not yet settled. A missing entry: could not be asked this time. */
   readonly endings: ReadonlyMap<string, Ending>;
+  /** By `jobKey`; the end of the log of jobs that have said their last word and are not cleaned up yet. */
+  readonly logTails: ReadonlyMap<string, string>;
   /** By job name; of jobs acknowledged or seen that the listing lacks. A missing entry: could not be asked. */
   readonly history: ReadonlyMap<string, HistoryAnswer>;
   /** By `jobKey`. */

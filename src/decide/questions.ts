@@ -1,4 +1,6 @@
 import type { Resource } from '../api/resource.ts';
+import type { Spec } from '../api/spec.ts';
+import type { Status } from '../api/status.ts';
 import { ownModelName } from '../launch/served.ts';
 import type { Site } from '../launch/site.ts';
 import type { ProbeTarget } from '../probe/prober.ts';
@@ -27,25 +29,38 @@ export function historyWanted(resource: Resource, view: SlurmView): readonly Los
   });
 }
 
-/** Endpoints to be asked: of running jobs whose claim holds. */
+/**
+ * Endpoints to be asked: of running jobs whose claim holds.
+ * @param jobs undefined: Slurm has not been heard since this operator began; those on record were checked before
+ */
 export function targetsWanted(
   resource: Resource,
-  jobs: readonly OwnJob[],
+  jobs: readonly OwnJob[] | undefined,
   seen: { readonly nodeAddresses: ReadonlyMap<string, string>; readonly site: Site },
 ): readonly ProbeTarget[] {
-  const { spec } = resource;
+  const { spec, status } = resource;
   if (!spec || resource.deletingSinceMs !== undefined) return [];
+  if (jobs === undefined) return targetsOnRecord(spec, status);
   return jobs.flatMap((job) => {
-    const claim = endpointOf(job, spec, seen, resource.status.endpoints);
-    if (claim.kind !== 'at') return [];
-    return [
-      {
-        id: jobKey(job),
-        url: claim.url,
-        ownModelName: ownModelName(job.id),
-        periodMs: spec.probes.liveness.periodSeconds * 1000,
-        timeoutMs: spec.probes.liveness.timeoutSeconds * 1000,
-      },
-    ];
+    const claim = endpointOf(job, spec, seen, status.endpoints);
+    return claim.kind === 'at' ? [targetOf(job, claim.url, spec)] : [];
   });
+}
+
+/** Slurm counts in whole seconds, as the status does: a job has the same key by both. */
+function targetsOnRecord(spec: Spec, { endpoints, jobs }: Status): readonly ProbeTarget[] {
+  return (endpoints ?? []).flatMap(({ jobId, url }) => {
+    const submitMs = Date.parse(jobs?.find((job) => job.jobId === jobId)?.submitTime ?? '');
+    return Number.isNaN(submitMs) ? [] : [targetOf({ id: jobId, submitMs }, url, spec)];
+  });
+}
+
+function targetOf(job: Pick<OwnJob, 'id' | 'submitMs'>, url: string, { probes: { liveness } }: Spec): ProbeTarget {
+  return {
+    id: jobKey(job),
+    url,
+    ownModelName: ownModelName(job.id),
+    periodMs: liveness.periodSeconds * 1000,
+    timeoutMs: liveness.timeoutSeconds * 1000,
+  };
 }

@@ -5,12 +5,13 @@ import { renderScript } from '../launch/script.ts';
 import { assertNever } from '../result.ts';
 import { jobName } from '../slurm/identity.ts';
 import { jobKey } from '../slurm/job.ts';
-import { type AttemptJobs, isOver, sortAttempt } from './attempts.ts';
+import { type AttemptJobs, isOver, sortAttempt, spokeLastWord } from './attempts.ts';
 import { explain } from './explain.ts';
 import { answersForMs, endpointOf, type Health, healthOf, windowMsOf } from './health.ts';
-import { endOf, judge } from './judge.ts';
+import { endOf, judge, UNTOLD } from './judge.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import { adopt, forgiven, givenUp, sighted } from './records.ts';
+import { stageOf } from './starting.ts';
 import type { Step } from './step.ts';
 
 export type ReplicaInput = {
@@ -143,7 +144,7 @@ function watchRunning(
   const draining = job.report.phase === 'draining';
   if (!draining && (health.kind === 'unresponsive' || health.kind === 'overdue'))
     return giveUp(input, record, job, condemned, health);
-  const ready = health.kind === 'ready' && claim.kind === 'at' && !draining;
+  const ready = health.kind === 'ready' && claim.kind === 'at' && !draining && !spokeLastWord(job);
   const endpoint =
     claim.kind === 'at'
       ? {
@@ -183,14 +184,11 @@ function stateOf(
   if (refused) return { state: 'failing', reason: 'EndpointRefused', message: refused };
   if (job.report.phase === 'draining')
     return { state: 'stopping', reason: 'Draining', message: `job ${job.id} is draining` };
+  if (spokeLastWord(job))
+    return { state: 'stopping', reason: 'Stopping', message: `job ${job.id} has said its last word, and is ending` };
   if (health.kind === 'failing')
     return { state: 'failing', reason: 'ProbeFailed', message: `job ${job.id} does not answer: ${health.why}` };
-  const phase = job.report.phase === 'ready' ? 'Warming' : job.report.phase === 'loading' ? 'Loading' : 'Launching';
-  return {
-    state: 'starting',
-    reason: phase,
-    message: `job ${job.id} is starting (${phase}) on ${job.nodes.join(',')}`,
-  };
+  return { state: 'starting', ...stageOf(job) };
 }
 
 /** When a running job is due to be looked at although nothing happens: its endpoint ages, its deadline comes. */
@@ -209,15 +207,15 @@ function giveUp(
   health: Health & { readonly kind: 'unresponsive' | 'overdue' },
 ): Step {
   const end = health.kind === 'overdue' ? ('OVERDUE' as const) : ('UNRESPONSIVE' as const);
+  const claim = endpointOf(job, input.spec, input.seen, input.seen.resource.status.endpoints);
   const judged = judge(input.seen, input.spec, record, {
+    ...UNTOLD,
     end,
-    exitCode: undefined,
-    signal: undefined,
     slurm: job.reason,
-    logTail: undefined,
     jobId: job.id,
     nodes: job.nodes,
-    failedNodes: [],
+    // Of several nodes it is the one that should have answered: had it been another, the job would have said so.
+    failedNodes: claim.kind === 'at' ? [claim.node] : [],
     detail: health.why,
   });
   const step = afterEnd(input, record, [...condemned, job], judged);
@@ -264,7 +262,7 @@ function missing(input: ReplicaInput, before: ReplicaRecord, jobId: string, cond
       input,
       record,
       condemned,
-      judge(seen, spec, record, { ...ending, end: ending.state, slurm: ending.reason, jobId, detail: undefined }),
+      judge(seen, spec, record, { ...UNTOLD, ...ending, end: ending.state, slurm: ending.reason, jobId }),
     );
   }
   // Without accounting's word the queue has to lack the job for longer.
@@ -280,22 +278,7 @@ function missing(input: ReplicaInput, before: ReplicaRecord, jobId: string, cond
   }
   // Acknowledged and never shown: slurmctld died before it had saved it. The same attempt again, under its name.
   if (!record.seen) return submitWhenDue(input, record, record.attempt, condemned);
-  return afterEnd(
-    input,
-    record,
-    condemned,
-    judge(seen, spec, record, {
-      end: 'VANISHED',
-      exitCode: undefined,
-      signal: undefined,
-      slurm: '',
-      logTail: undefined,
-      jobId,
-      nodes: [],
-      failedNodes: [],
-      detail: undefined,
-    }),
-  );
+  return afterEnd(input, record, condemned, judge(seen, spec, record, { ...UNTOLD, end: 'VANISHED', jobId }));
 }
 
 function afterEnd(

@@ -1,9 +1,9 @@
 import type { Status } from '../api/status.ts';
 import { rfc3339Ms } from '../api/time.ts';
 import { assertNever } from '../result.ts';
-import { judge } from './judge.ts';
+import { judge, UNTOLD } from './judge.ts';
 import type { Observation } from './observation.ts';
-import type { Outcome, Plan } from './plan.ts';
+import type { Action, Outcome, Plan } from './plan.ts';
 import { submittedMessage } from './replica.ts';
 import { soonest } from './soonest.ts';
 import type { Step } from './step.ts';
@@ -11,11 +11,13 @@ import { summarize } from './summary.ts';
 
 export type Settled = { readonly status: Status; readonly requeueAfterMs: number | undefined };
 
+const NEEDED_FIRST: readonly Action['kind'][] = ['addFinalizer', 'claim'];
+
 /** Folds what the actions came to into the status. */
 export function settle(seen: Observation, plan: Plan, outcomes: readonly Outcome[], now: number): Settled {
   const { draft } = plan;
-  const failed = outcomes.some((outcome) => !outcome.result.ok && outcome.action.kind === 'claim');
-  // The claim could not be written, so nothing was done: the status on record stays the truth.
+  const failed = outcomes.some(({ action, result }) => !result.ok && NEEDED_FIRST.includes(action.kind));
+  // What must be on record before could not be written, so nothing was done: the status on record stays the truth.
   if (failed) return { status: seen.resource.status, requeueAfterMs: seen.policy.tickMs };
   const submitted = outcomes.filter((outcome) => outcome.action.kind === 'submit');
   if (!draft || submitted.length === 0) return { status: plan.status, requeueAfterMs: plan.requeueAfterMs };
@@ -79,17 +81,7 @@ function settleSubmit(seen: Observation, step: Step, { result }: SubmitOutcome):
 function settleRejected(seen: Observation, step: Step, words: string): Step {
   const { spec } = seen.resource;
   if (!spec) return step;
-  const judged = judge(seen, spec, step.record, {
-    end: 'REJECTED',
-    exitCode: undefined,
-    signal: undefined,
-    slurm: words,
-    logTail: undefined,
-    jobId: undefined,
-    nodes: [],
-    failedNodes: [],
-    detail: undefined,
-  });
+  const judged = judge(seen, spec, step.record, { ...UNTOLD, end: 'REJECTED', slurm: words, jobId: undefined });
   const retryMs = judged.record.retryTime === undefined ? undefined : Date.parse(judged.record.retryTime) - seen.now;
   return {
     ...step,

@@ -10,6 +10,17 @@ import { defaultStages } from './topology.ts';
  * @returns 16 hex digits
  */
 export function specHash(spec: Spec): string {
+  const known = hashes.get(spec);
+  if (known !== undefined) return known;
+  const hash = hashOf(spec);
+  hashes.set(spec, hash);
+  return hash;
+}
+
+/** A spec is never changed, and every turn of its deployment asks. */
+const hashes = new WeakMap<Spec, string>();
+
+function hashOf(spec: Spec): string {
   const { replicas, suspend, restartPolicy, ...job } = spec;
   const text = canonicalJson(withoutDefaults(job, defaultsFor(spec)));
   return createHash('sha256').update(text).digest('hex').slice(0, 16);

@@ -95,6 +95,24 @@ describe('the controller', () => {
     await controller.stop();
   });
 
+  it('asks a Slurm that does not answer again after as long as it waited for it', async () => {
+    let silent = true;
+    const { controller, clock, listed } = site({
+      listJobs: async () => {
+        if (silent) await new Promise<void>((resolve) => clock.after(14_000, resolve));
+        return silent ? err({ kind: 'unreachable', message: 'away' }) : ok({ jobs: [], askedAtMs: clock.now() });
+      },
+    });
+    const starting = controller.start();
+    await clock.advance(14_000);
+    await starting;
+    await clock.advance(28_000);
+    silent = false;
+    await clock.advance(26_000);
+    await controller.stop();
+    assert.deepEqual(listed, [0, 28, 56, 66]);
+  });
+
   it('wakes a deployment by its jobs, by its endpoint and by the store', async () => {
     const { controller, clock, store, show, wake } = site();
     store.apply(KEY, MODEL);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { classify, type End, FAILURES, type FailureRule } from '../../src/decide/failures.ts';
+import type { FailureRule } from '../../src/decide/failure-rule.ts';
+import { classify, type End, FAILURES, type FailureReason } from '../../src/decide/failures.ts';
 import { fieldsNamedBy, isField } from './fields.ts';
 
 type Example = { readonly from: string; readonly end: Partial<End> & Pick<End, 'end' | 'slurm'> };
 /** One file a row, of ends as they were recorded; what a row does not look at is left out. */
-type Fixture = { readonly reason: string; readonly examples: readonly Example[] };
+type Fixture = { readonly reason: FailureReason; readonly examples: readonly Example[] };
 
 const FOLDER = new URL('../fixtures/failures/', import.meta.url);
 const fixtures = readdirSync(FOLDER)
@@ -14,8 +15,28 @@ const fixtures = readdirSync(FOLDER)
   .map((file) => ({ file, ...(JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as Fixture) }));
 const rules: readonly FailureRule[] = FAILURES;
 
-const rowOf = ({ end }: Example): number =>
-  rules.indexOf(classify({ exitCode: undefined, signal: undefined, logTail: undefined, ...end }));
+const UNSAID = { exitCode: undefined, signal: undefined, why: undefined, named: undefined, logTail: undefined };
+const rowOf = ({ end }: Pick<Example, 'end'>): number => rules.indexOf(classify({ ...UNSAID, ...end }));
+
+/** Logs of vLLM 0.32.0 that did not start. */
+const LOGS = new URL('../fixtures/launch/vllm-failures/', import.meta.url);
+const RECORDED: Readonly<Record<string, FailureReason>> = {
+  'bad-quantization': 'Misconfigured',
+  'hub-offline': 'Misconfigured',
+  'hub-unreachable': 'HubUnavailable',
+  'kv-too-small': 'OutOfMemory',
+  'len-too-big': 'Misconfigured',
+  'missing-model': 'Misconfigured',
+  'no-kv-memory': 'OutOfMemory',
+  'no-vllm-module': 'Misconfigured',
+  'port-in-use': 'PortInUse',
+  'tp-not-divisible': 'Misconfigured',
+  'truncated-weights': 'Misconfigured',
+  'unknown-flag': 'Misconfigured',
+  'unknown-reasoning-parser': 'Misconfigured',
+  'unknown-tool-parser': 'Misconfigured',
+  'unsupported-arch': 'Misconfigured',
+};
 
 describe('what an end means', () => {
   for (const { file, reason, examples } of fixtures) {
@@ -32,6 +53,21 @@ describe('what an end means', () => {
     });
   }
 
+  for (const [name, reason] of Object.entries(RECORDED)) {
+    it(`is ${reason} where vLLM's whole log is ${name}.log`, () => {
+      const logTail = readFileSync(new URL(`${name}.log`, LOGS), 'utf8');
+      const exitCode = name === 'hub-unreachable' ? 65 : name === 'port-in-use' ? 66 : 64;
+      const row = rowOf({ end: { end: 'FAILED', exitCode, signal: 0, slurm: 'NonZeroExitCode', logTail } });
+      const named = rules[row]?.source.includes(`${name}.log`);
+      assert.deepEqual({ reason: rules[row]?.reason, named }, { reason, named: exitCode !== 66 });
+    });
+  }
+  it('is known of every recorded log', () =>
+    assert.deepEqual(
+      readdirSync(LOGS).sort(),
+      Object.keys(RECORDED).map((name) => `${name}.log`),
+    ));
+
   it('is decided by the last row when no other knows it', () => {
     assert.deepEqual(rules.at(-1)?.match, {});
     assert.equal(rules.filter(({ match }) => Object.keys(match).length === 0).length, 1);
@@ -40,7 +76,7 @@ describe('what an end means', () => {
   it('reads a limit of size or time as a refusal, although SLURM’s sentence speaks of a submit limit too', () => {
     const slurm = `QOSMaxWallDurationPerJobLimit
 Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)`;
-    const end = { end: 'REJECTED', slurm, exitCode: undefined, signal: undefined, logTail: undefined } as const;
+    const end = { ...UNSAID, end: 'REJECTED', slurm } as const;
     assert.equal(classify(end).reason, 'SubmissionRejected');
   });
 

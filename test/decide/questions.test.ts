@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { decide } from '../../src/decide/decide.ts';
 import { endingsWanted, historyWanted, targetsWanted } from '../../src/decide/questions.ts';
 import {
+  ANSWERS,
   completingJob,
   endedJob,
   NOW,
@@ -89,6 +91,15 @@ describe('an endpoint is probed', () => {
   it('under the same name after an edit of the model’s', () => {
     const renamed = targets({ spec: { model: { uri: 'hf://org/model', name: 'other' } } }, servingJob());
     assert.deepEqual(renamed, targets({}, servingJob()));
+  });
+
+  it('by what is on record while SLURM has not been heard, under the name the listing will have for it', () => {
+    const { status } = decide(observation({ jobs: [servingJob()], probes: [[servingJob(), ANSWERS]] }));
+    assert.equal(status.endpoints?.length, 1);
+    const unheard = targetsWanted(resource({ status }), undefined, { nodeAddresses: new Map(), site });
+    assert.deepEqual(unheard, targets({}, servingJob()));
+    const { jobs: _, ...half } = status;
+    assert.deepEqual(targetsWanted(resource({ status: half }), undefined, { nodeAddresses, site }), []);
   });
 
   it('not when its claim does not hold, nor for a resource that goes or never was good', () => {

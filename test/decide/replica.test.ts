@@ -200,7 +200,7 @@ const rows: readonly Row[] = [
       actions: [],
       records: [SEEN],
       phase: 'Starting',
-      ready: 'False Loading: 0 of 1 replicas answer; replica 0: job 101 is starting (Loading) on node001',
+      ready: 'False Loading: 0 of 1 replicas answer; replica 0: job 101 on node001 loads the model',
       requeueAfterMs: 45_000,
     },
   ],

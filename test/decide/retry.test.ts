@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { FailureRule } from '../../src/decide/failures.ts';
+import type { FailureRule } from '../../src/decide/failure-rule.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
 import { budgetExhausted, type PastFailure, recordFailure, waitMs } from '../../src/decide/retry.ts';
 import { NOW, specOf } from '../gen/observation.ts';

@@ -179,13 +179,11 @@ describe('a turn', () => {
     });
   });
 
-  it('first makes sure that the resource cannot vanish, and does nothing else', () => {
-    const seen = observation({ finalizers: [], status: { phase: 'Pending' } });
-    assert.deepEqual(decide(seen), {
-      actions: [{ kind: 'addFinalizer' }],
-      status: { phase: 'Pending' },
-      draft: undefined,
-      requeueAfterMs: 0,
+  it('makes sure, before all else, that the resource cannot vanish', () => {
+    const held = decide(observation({ status: { phase: 'Pending' } }));
+    assert.deepEqual(decide(observation({ finalizers: [], status: { phase: 'Pending' } })), {
+      ...held,
+      actions: [{ kind: 'addFinalizer' }, ...held.actions],
     });
   });
 

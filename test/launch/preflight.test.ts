@@ -96,7 +96,7 @@ describe('before it starts, a job', { concurrency: 4 }, async () => {
         model: { uri: 'hf://org/nowhere', cache: { path: directory } },
         engine: { type: 'vllm', env: { HF_ENDPOINT } },
       },
-      ...{ code: 73, failureClass: 'model', why: 'model-missing:node001' },
+      ...{ code: 73, failureClass: 'model', why: 'model-not-on-hub:node001' },
     },
     {
       title: 'asks the hub whether the token may have the model',

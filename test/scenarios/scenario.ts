@@ -18,7 +18,8 @@ import type { Store } from '../../src/store/store.ts';
 import { createManualClock } from '../gen/manual-clock.ts';
 import { type Operator, type Settings, startOperator } from '../gen/operator.ts';
 import { createSimulatedProber } from '../gen/simulated-prober.ts';
-import { SAFETY, type SafetyPromise } from './safety.ts';
+import type { SafetyPromise } from './promises/promise.ts';
+import { SAFETY } from './safety.ts';
 import type { OurJob, Truth } from './truth.ts';
 import { type Breach, createWitness } from './witness.ts';
 
@@ -97,7 +98,6 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
     note,
   });
   const specs = new Map<string, SpecInput>();
-  const events = new Map<string, DeploymentEvent[]>();
   const readFaults = new Map<StoreCall, number>();
   let cutUntilMs = 0;
   let operator: Operator | undefined;
@@ -113,11 +113,7 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
         slurm: witness.slurm,
         store: { ...witness.store, list: failing('list'), get: failing('get') },
         settings: options,
-        events: {
-          async record(resource, told) {
-            events.set(resource.key.name, [...(events.get(resource.key.name) ?? []), ...told]);
-          },
-        },
+        events: witness.events,
         prober: (its) =>
           createSimulatedProber(
             its,
@@ -157,6 +153,7 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
 
   async function advance(ms: number): Promise<void> {
     const untilMs = clock.now() + ms;
+    await clock.advance(0); // what was just done may set timers of its own
     do {
       const nextMs = Math.min(
         untilMs,
@@ -245,7 +242,7 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
     resource,
     condition,
     isReady: (name) => condition(name, 'Ready')?.status === 'True',
-    events: (name) => events.get(name) ?? [],
+    events: (name) => witness.truth.events(resource(name)?.uid ?? ''),
     jobs: (name) =>
       witness.truth
         .live()

@@ -3,9 +3,10 @@ import type { Resource } from '../../src/api/resource.ts';
 import { serves } from '../../src/slurm/simulated/behaviour.ts';
 import { createRandom, type Random } from '../../src/slurm/simulated/random.ts';
 import type { SubmittedJob } from '../../src/slurm/simulated/simulated.ts';
-import { aSpec, type Chaos, createPorts, mostlyServes, somethingHappens } from './chaos.ts';
+import { type Chaos, somethingHappens } from './chaos.ts';
 import { leftover, unfulfilled } from './liveness.ts';
 import { createScenario, PromiseBroken, type Scenario, type ScenarioOptions } from './scenario.ts';
+import { aSpec, createPorts, mostlyServes } from './troubled.ts';
 import type { Breach } from './witness.ts';
 
 export type Outcome = {
@@ -64,7 +65,7 @@ async function peace(scenario: Scenario, port: () => number): Promise<void> {
 async function settled(scenario: Scenario): Promise<void> {
   const untilMs = scenario.now() + HEALED_MS;
   let edits = 0;
-  for (let calmMs = 0; calmMs < CALM_MS; ) {
+  for (let calmMs = 0; calmMs < (hasWalltime(scenario) ? STEP_MS : CALM_MS); ) {
     const before = effects(scenario);
     for (const { key } of scenario.truth.resources().filter(isGivenUp)) {
       edits += 1;
@@ -82,6 +83,11 @@ async function settled(scenario: Scenario): Promise<void> {
 const STEP_MS = 20_000;
 /** A deployment that is as it should be for so long is left alone. */
 const CALM_MS = 120_000;
+
+/** Its jobs come to their end and are replaced in the deepest peace. */
+function hasWalltime(scenario: Scenario): boolean {
+  return scenario.truth.resources().some(({ spec }) => spec?.slurm.time !== undefined);
+}
 
 function effects(scenario: Scenario) {
   return {

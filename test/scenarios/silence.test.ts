@@ -38,14 +38,16 @@ for (const fault of [{ kind: 'unreachable' }, { kind: 'unknown' }] as const) {
   });
 }
 
-test('an operator that starts while SLURM is silent waits, and then adopts', async () => {
+test('an operator that starts while SLURM is silent waits, its endpoints published, and then adopts', async () => {
   const scenario = await served(2);
   const before = serials(scenario);
+  const published = urls(scenario);
   scenario.kill();
   scenario.slurmFault({ fault: { kind: 'unreachable' }, on: EVERY_CALL, untilMs: scenario.now() + 5 * MINUTE });
   scenario.start();
   await scenario.advance(4 * MINUTE);
   assert.equal(scenario.condition('chat', 'SlurmReachable')?.status, 'False');
+  assert.deepEqual(urls(scenario), published);
   await scenario.until('it is ready', () => scenario.isReady('chat'));
   await scenario.advance(10 * MINUTE);
   assert.deepEqual(serials(scenario), before);
@@ -139,6 +141,33 @@ test('an operator that starts while its network is down gives nobody up for that
   await scenario.until('it is ready again', () => scenario.isReady('chat'), 15 * MINUTE);
   await scenario.advance(10 * MINUTE);
   assert.deepEqual(serials(scenario), before);
+});
+
+test('an operator that starts while SLURM does not say where its nodes are calls nobody overdue for that', async () => {
+  const scenario = createScenario();
+  scenario.apply('chat', deployment({ replicas: 2, probes: { startup: { timeoutSeconds: 60 } } }));
+  scenario.start();
+  await scenario.advance(5_000);
+  scenario.kill();
+  await scenario.advance(10 * MINUTE);
+  scenario.slurmFault({ fault: { kind: 'unreachable' }, on: ['nodes'], untilMs: scenario.now() + 30 * MINUTE });
+  scenario.start();
+  await scenario.advance(20 * MINUTE);
+  assert.equal(scenario.isReady('chat'), false);
+  await scenario.until('it is ready', () => scenario.isReady('chat'), 20 * MINUTE);
+  assert.deepEqual(scenario.asked('submit'), ['chat.r0.a1', 'chat.r1.a1']);
+});
+
+test('a store that does not say what there is when SLURM is back is asked again', async () => {
+  const scenario = await served(1);
+  scenario.slurmFault({ fault: { kind: 'unreachable' }, on: EVERY_CALL, untilMs: scenario.now() + 2 * MINUTE });
+  await scenario.advance(MINUTE);
+  scenario.storeFault('list', 'unavailable', 1);
+  await scenario.until(
+    'SLURM is back',
+    () => scenario.condition('chat', 'SlurmReachable')?.status === 'True',
+    2 * MINUTE,
+  );
 });
 
 test('a store that does not answer changes no job, and status is written when it is back', async () => {

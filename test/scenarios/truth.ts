@@ -1,6 +1,7 @@
 import type { Resource } from '../../src/api/resource.ts';
 import type { Spec } from '../../src/api/spec.ts';
 import type { ReplicaRecord } from '../../src/api/status.ts';
+import type { DeploymentEvent } from '../../src/controller/events.ts';
 import { specHash } from '../../src/launch/spec-hash.ts';
 import { type Identity, readIdentity } from '../../src/slurm/identity.ts';
 import type { Inspection } from '../../src/slurm/simulated/inspection.ts';
@@ -38,6 +39,10 @@ export type Truth = {
   connectedSinceMs(): number;
   /** Since then the operator is up and the calls it makes are answered at once, epoch ms. */
   undisturbedSinceMs(): number;
+  /** Epoch, ms: when SLURM was asked so lately, by this operator; of submissions those of one name. */
+  calls(call: 'listJobs' | 'submit', name?: string): readonly number[];
+  /** What was told of the resource, oldest first. */
+  events(uid: string): readonly DeploymentEvent[];
   /** Attempts of the present spec the operator has seen end by a fault of the engine, epoch ms each. */
   spent(uid: string, replica: number): readonly number[];
 };

@@ -1,6 +1,7 @@
 import type { Key } from '../../src/api/key.ts';
 import type { Resource } from '../../src/api/resource.ts';
 import type { Clock } from '../../src/clock.ts';
+import type { DeploymentEvent, EventSink } from '../../src/controller/events.ts';
 import { readDirectives } from '../../src/slurm/directives.ts';
 import { type Identity, readIdentity, readReport } from '../../src/slurm/identity.ts';
 import type { SimulatedSlurm } from '../../src/slurm/simulated/simulated.ts';
@@ -8,13 +9,14 @@ import { nodesOf, type SimJob } from '../../src/slurm/simulated/world.ts';
 import type { Slurm } from '../../src/slurm/slurm.ts';
 import type { MemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
-import type { SafetyPromise, Watch } from './safety.ts';
+import type { SafetyPromise, Watch } from './promises/promise.ts';
 import { hashOf, identityOf, type OurJob, type Traced, type Truth } from './truth.ts';
 
 /** Stands between the operator and the world, sees every call as it takes effect, and holds it against the promises. */
 export type Witness = {
   readonly slurm: Slurm;
   readonly store: Store;
+  readonly events: EventSink;
   readonly truth: Truth;
   /** First promise broken, in words; stays. */
   broken(): Breach | undefined;
@@ -50,6 +52,8 @@ export function createWitness(of: {
   const acknowledged = new Set<string>();
   const calledMs = new Map<string, number>();
   const submittedMs = new Map<string, number>();
+  const asked = new Map<string, number[]>();
+  const told = new Map<string, DeploymentEvent[]>();
   const written = new Map<string, Resource>();
   const gone = new Map<string, boolean>();
   const spent = new Map<string, Map<number, number>>();
@@ -82,6 +86,8 @@ export function createWitness(of: {
     staleView: () => staleView,
     connectedSinceMs: () => connectedFromMs,
     undisturbedSinceMs: () => Math.max(quietFromMs, upFromMs),
+    calls: (call, name = '') => asked.get(`${call} ${name}`) ?? [],
+    events: (uid) => told.get(uid) ?? [],
     spent: (uid, replica) => [...(spent.get(`${uid}/${replica}`)?.values() ?? [])],
   };
 
@@ -91,6 +97,13 @@ export function createWitness(of: {
       const what = look(promise);
       if (what !== undefined) report({ promise: promise.name, what: `${what} (${promise.says})` });
     }
+  }
+
+  function remember(call: string, name: string): void {
+    const key = `${call} ${name}`;
+    const times = asked.get(key);
+    if (times) times.push(clock.now());
+    else asked.set(key, [clock.now()]);
   }
 
   function report(found: Breach): void {
@@ -187,6 +200,8 @@ export function createWitness(of: {
   const slurm: Slurm = {
     ...cluster.slurm,
     async listJobs() {
+      hold((watch) => watch.list?.(truth));
+      remember('listJobs', '');
       const listing = await cluster.slurm.listJobs();
       await readStore();
       count(listing);
@@ -199,6 +214,7 @@ export function createWitness(of: {
       const comment = read.ok ? read.value.comment : '';
       const identity = readIdentity({ name: submission.name, comment });
       if (identity) hold((watch) => watch.submit?.(truth, identity, read.ok ? read.value.request.exclude : []));
+      remember('submit', submission.name);
       if (identity) calledMs.set(identity.nonce, clock.now());
       const sentMs = clock.now();
       const result = await cluster.slurm.submit(submission);
@@ -252,6 +268,12 @@ export function createWitness(of: {
       addFinalizer: writing(store.addFinalizer),
       releaseFinalizer: writing(store.releaseFinalizer),
     },
+    events: {
+      async record(resource, events) {
+        hold((watch) => watch.tell?.(truth, resource, events));
+        told.set(resource.uid, [...(told.get(resource.uid) ?? []), ...events]);
+      },
+    },
     truth,
     broken: () => breach,
     look,
@@ -266,6 +288,7 @@ export function createWitness(of: {
     threw: (fields) => report({ promise: 'no turn throws', what: JSON.stringify(fields) }),
     operatorIs(state) {
       upFromMs = state === 'up' ? clock.now() : Number.POSITIVE_INFINITY;
+      if (state === 'up') asked.clear();
     },
     disturbed(untilMs) {
       quietFromMs = Math.max(quietFromMs, untilMs);

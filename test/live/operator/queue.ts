@@ -60,8 +60,11 @@ export type QueueWatch = {
   stop(): Promise<void>;
 };
 
-/** Looks at the queue all the time: never two live jobs for one replica of one operator's deployment. */
-export function watchQueue(bed: Bed): QueueWatch {
+/**
+ * Looks at the queue all the time: never two live jobs for one replica of one operator's deployment.
+ * @param twins deployments whose submissions somebody else doubles
+ */
+export function watchQueue(bed: Bed, twins: readonly string[] = []): QueueWatch {
   const seen = new Map<string, Set<string>>();
   const doubled = new Set<string>();
   const ending = new AbortController();
@@ -73,7 +76,7 @@ export function watchQueue(bed: Bed): QueueWatch {
       const owner = ownerOf(job);
       if (owner === undefined) continue;
       seen.set(job.name, (seen.get(job.name) ?? new Set()).add(job.id));
-      if (!isLive(job)) continue;
+      if (!isLive(job) || twins.some((twin) => isJobOf(job, twin))) continue;
       const slot = `${owner} ${job.name.replace(/\.a\d+$/, '')}`;
       bySlot.set(slot, [...(bySlot.get(slot) ?? []), job]);
     }

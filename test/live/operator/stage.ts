@@ -17,7 +17,7 @@ export type Stage = {
  * To be called in a `describe`. When its stories are over: no replica ever had two live jobs, and the jobs of
  * strangers run as they ran at the beginning.
  */
-export function setStage(options: BedOptions): Stage {
+export function setStage(options: BedOptions & { readonly twins?: readonly string[] }): Stage {
   let made: { readonly bed: Bed; readonly watch: QueueWatch; readonly bystanders: Bystanders } | undefined;
   const workspaces: Workspace[] = [];
   const stage = () => {
@@ -26,7 +26,7 @@ export function setStage(options: BedOptions): Stage {
   };
   before(async () => {
     const bed = await startBed(options);
-    made = { bed, watch: watchQueue(bed), bystanders: await placeBystanders(bed) };
+    made = { bed, watch: watchQueue(bed, options.twins), bystanders: await placeBystanders(bed) };
   });
   after(async () => {
     if (!made) return;

@@ -1,0 +1,245 @@
+import type { FailureRule } from '../failure-rule.ts';
+import { AT_START, REFUSED_AT_START } from './refused-at-start.ts';
+
+/** An engine that the job ends leaves the same lines behind as one whose ranks die. */
+const ENDED_BY_ITSELF = [65, 68] as const;
+
+const ON_A_NODE = [
+  {
+    reason: 'NodeFailed',
+    match: { log: /srun: error: Node failure on (?<node>[^\s,]+)|CANCELLED AT \S+ DUE TO NODE FAILURE/ },
+    blame: 'node',
+    retry: 'now',
+    spendsBudget: false,
+    summary: 'a node of the allocation failed',
+    source: 'SLURM, src/srun/allocate.c and src/slurmd/slurmstepd/req.c',
+  },
+  {
+    reason: 'NodeFailed',
+    match: { log: /srun: error: Task launch for \S+ failed on node (?<node>[^\s:]+)/ },
+    blame: 'node',
+    retry: 'now',
+    spendsBudget: false,
+    summary: 'a task could not be started on its node',
+    source: 'SLURM, src/api/step_launch.c',
+  },
+  {
+    reason: 'NodeFailed',
+    match: { log: /uncorrectable (NVLink or )?ECC error|GPU has fallen off the bus|NVRM: Xid/ },
+    blame: 'node',
+    retry: 'now',
+    spendsBudget: false,
+    summary: 'a GPU of the node is broken',
+    advice: 'tell the administrators which node it was',
+    source: 'vllm-project/vllm#5222; NVIDIA Xid catalogue (48, 79, 94)',
+  },
+  {
+    reason: 'NodeFailed',
+    match: {
+      exitCodes: AT_START,
+      log: /Found no NVIDIA driver on your system|No CUDA GPUs are available|no CUDA-capable device is detected|Driver\/library version mismatch|CUDA-capable device\(s\) is\/are busy or unavailable/,
+    },
+    blame: 'node',
+    retry: 'now',
+    // It may be the driver there, and it may be that no GPU was asked for.
+    spendsBudget: true,
+    summary: 'the GPUs of the node cannot be used',
+    advice: 'tell the administrators which node it was; if it is so on every node, correct spec.resources.gpusPerNode',
+    source: 'torch/csrc/cuda and the CUDA runtime: cudaErrorNoDevice, cudaErrorDevicesUnavailable',
+  },
+  {
+    reason: 'NodeFailed',
+    match: { exitCodes: AT_START, log: /Free memory on device .* is less than desired GPU memory utilization/ },
+    blame: 'node',
+    retry: 'now',
+    spendsBudget: true,
+    summary: 'somebody else holds memory of the GPU, perhaps what an older job left behind',
+    advice: 'where GPUs are shared on purpose, set spec.engine.gpuMemoryUtilization lower',
+    source: 'vLLM 0.32, vllm/v1/worker',
+  },
+  {
+    reason: 'StorageFailed',
+    match: {
+      exitCodes: AT_START,
+      log: /Stale file handle|Read-only file system|Transport endpoint is not connected|\[Errno 5\] Input\/output error/,
+    },
+    blame: 'node',
+    retry: 'now',
+    spendsBudget: true,
+    summary: 'a file system failed on the node',
+    advice: 'tell the administrators which node it was; other weights may be read by spec.model.cache.path',
+    source: 'errno(3): ESTALE, EROFS, ENOTCONN, EIO',
+  },
+] as const satisfies readonly FailureRule[];
+
+const IN_PASSING = [
+  {
+    reason: 'OutOfMemory',
+    match: { log: /CUDA out of memory\. Tried to allocate|torch\.(cuda\.)?OutOfMemoryError/ },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'the GPU memory ran out while the model served',
+    advice: 'set spec.engine.gpuMemoryUtilization or spec.engine.maxNumSeqs lower',
+    source: 'torch, c10/cuda/CUDACachingAllocator.cpp',
+  },
+  {
+    reason: 'OutOfMemory',
+    match: { log: /slurmstepd.* error: Detected \d+ oom[-_]kill event|srun: error: \S+ task .*: Out Of Memory/ },
+    blame: 'configuration',
+    retry: 'never',
+    spendsBudget: true,
+    summary: 'the job used more host memory than it had asked for',
+    advice: 'set spec.resources.memory or spec.resources.memoryPerGpu higher',
+    source: 'slurmstepd and srun, quoted by the user guides of NeSI and OSC',
+  },
+  {
+    reason: 'HubUnavailable',
+    match: { log: /429 Client Error|HTTP 429|429 Too Many Requests/ },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: false,
+    summary: 'the Hugging Face hub asks to come back later',
+    advice:
+      'set spec.model.tokenFrom, for who is known may ask more often, or keep the weights in spec.model.cache.path',
+    source: 'huggingface_hub, utils/_http.py',
+  },
+  {
+    reason: 'HubUnavailable',
+    match: {
+      log: /We couldn't connect to 'https?:|trying to locate the file on the Hub and we cannot find the requested files/,
+    },
+    blame: 'transient',
+    retry: 'backoff',
+    // Nodes that never have a way to the internet would try for ever.
+    spendsBudget: true,
+    summary: 'the node cannot reach the Hugging Face hub, and the weights are not in the cache',
+    advice:
+      'fetch the model into spec.model.cache.path where there is a way to the hub and set spec.model.cache.offline, or name a mirror by HF_ENDPOINT in spec.engine.env',
+    source: 'recorded vLLM 0.32: hub-unreachable.log',
+  },
+  {
+    reason: 'StorageFailed',
+    match: { log: /\[Errno 28\]|No space left on device/ },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'a disk is full: the cache, the home directory, /tmp or /dev/shm',
+    advice: 'make room, or set spec.model.cache.path to where there is some',
+    source: 'errno(3): ENOSPC',
+  },
+  {
+    reason: 'StartupTimeout',
+    match: { log: /Timed out waiting for engine core processes to start/ },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'the engine took longer to load than it allows itself',
+    advice: 'set VLLM_ENGINE_READY_TIMEOUT_S in spec.engine.env higher',
+    source: 'vLLM 0.32, vllm/v1/engine/core_client.py',
+  },
+  {
+    reason: 'CommunicationFailed',
+    match: {
+      exitCodes: [65, 70],
+      log: /RendezvousTimeoutError|RendezvousConnectionError|DistStoreError: Timed out|DistNetworkError: The client socket has timed out/,
+    },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'the ranks of the replica did not all meet',
+    advice:
+      'set spec.launcher.rendezvous.timeoutSeconds higher if nodes start slowly, spec.launcher.nccl.socketIfname if they have several networks',
+    source: 'recorded torchrun and vLLM 0.32: a peer, and a head, that never came',
+  },
+  {
+    reason: 'CommunicationFailed',
+    match: { log: /Bootstrap : no socket interface found|NCCL WARN NET\/IB : No device found|Call to ibv_\w+ failed/ },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'NCCL finds no way from node to node',
+    advice: 'set spec.launcher.nccl.socketIfname, and spec.launcher.nccl.debug to INFO to see what it looks for',
+    source: 'NCCL, src/bootstrap.cc, src/transport/net_ib.cc and src/misc/ibvwrap.cc',
+  },
+  {
+    reason: 'CommunicationFailed',
+    match: {
+      log: /Watchdog caught collective operation timeout|NET\/IB : Got completion .*with (error|status)/,
+    },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'a collective operation between GPUs did not come to its end',
+    advice: 'set spec.launcher.nccl.ibTimeout higher on a loaded fabric, and spec.launcher.nccl.debug to see more',
+    source: 'pytorch/pytorch#118369; NCCL, src/transport/net_ib.cc',
+  },
+  {
+    reason: 'CommunicationFailed',
+    match: {
+      log: /NCCL error: (unhandled system error|unhandled cuda error|internal error)|nccl(System|Internal|UnhandledCuda)Error/,
+    },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'NCCL failed between GPUs',
+    advice: 'set spec.launcher.nccl.debug to INFO to see why, spec.launcher.nccl.socketIfname to choose the network',
+    source: 'vllm-project/vllm#10626, vllm-project/vllm#6732',
+  },
+  {
+    reason: 'EngineFailed',
+    match: {
+      log: /CUDA error: (device-side assert triggered|an illegal memory access|unspecified launch failure|misaligned address)/,
+    },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'a computation on the GPU failed',
+    advice: 'if it comes again, try --enforce-eager in spec.engine.args, or another vLLM in spec.runtime',
+    source: 'vllm-project/vllm#27430; CUDA runtime error 710, 700, 719, 716',
+  },
+  {
+    reason: 'EngineFailed',
+    match: { exitCodes: ENDED_BY_ITSELF, log: /Worker proc \S+ died unexpectedly \(exit code: -?\d+\)/ },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'a worker process of the engine died',
+    advice: 'exit code -9 was most often the memory of the node: see spec.resources.memory',
+    source: 'recorded vLLM 0.32: a worker killed',
+  },
+  {
+    reason: 'CommunicationFailed',
+    match: {
+      exitCodes: ENDED_BY_ITSELF,
+      log: /Connection closed by peer|Connection reset by peer|NCCL error: remote process exited|ncclRemoteError|Failed to recv, got 0 bytes/,
+    },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'a rank lost the connection to another one, which may have died',
+    source: 'recorded vLLM 0.32 over two nodes: a node lost, a worker killed',
+  },
+  {
+    reason: 'EngineHung',
+    match: { log: /TimeoutError: RPC call to \w+ timed out/ },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'a rank of the engine did not answer the others any more',
+    source: 'recorded vLLM 0.32: the second node cut off',
+  },
+  {
+    reason: 'LaunchFailed',
+    match: { log: /srun: error: Unable to create step for job/ },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: true,
+    summary: 'SLURM did not let the job start its tasks',
+    advice: 'correct spec.resources or spec.slurm.extraArgs where SLURM names something that is not available',
+    source: 'verl-project/verl#548, eth-cscs/DLA-Future#337',
+  },
+] as const satisfies readonly FailureRule[];
+
+/** What only the log can tell. Causes before echoes: a rank that ends takes the others with it, and they say so too. */
+export const READ_IN_LOG = [...ON_A_NODE, ...REFUSED_AT_START, ...IN_PASSING] as const;
