@@ -52,7 +52,7 @@ export function createController(deps: Deps): Controller {
         const served = [...memories].filter(([id, { lastOkMs }]) => lastOkMs !== undefined || !fleet || ready.has(id));
         network.heard(
           key,
-          served.map(([, memory]) => memory),
+          new Map(served),
           Math.max(0, ...targets.map((target) => target.periodMs * 2 + target.timeoutMs)),
         );
         return memories;
