@@ -95,12 +95,17 @@ export function isHealthy(truth: Truth, { job, identity }: OurJob): boolean {
   const since = truth.trace(job).foundSinceMs;
   const spec = truth.resource(identity.uid)?.spec;
   // One endpoint alone cannot be told from a network that is down.
-  const alone =
-    truth.live().filter((one) => truth.trace(one.job).answeredMs !== undefined && tellsPort(one.job)).length < 2;
+  const alone = truth.live().filter((one) => isFollowed(truth, one)).length < 2;
   const heardMs = Math.max(since ?? 0, alone ? truth.connectedSinceMs() : 0);
   return since !== undefined && truth.now() - heardMs > windowMs(spec) + HEARD_MS;
 }
 const HEARD_MS = 30_000;
+
+/** An operator knows it for an endpoint: this run of the job has answered, and it tells where. */
+function isFollowed(truth: Truth, { job }: OurJob): boolean {
+  const { answeredMs } = truth.trace(job);
+  return job.phase === 'running' && answeredMs !== undefined && answeredMs >= (job.startMs ?? 0) && tellsPort(job);
+}
 
 /** What it says of itself leads to it. */
 export function tellsPort(job: SimJob): boolean {
