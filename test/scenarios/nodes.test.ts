@@ -173,6 +173,20 @@ test('a job that drained is no failure of its engine while its nodes are still c
   );
 });
 
+test('a replica that falls silent without a word is laid to the node that should have answered', async () => {
+  const scenario = started(serves({ port: 20_000 }));
+  await scenario.until('it is ready', () => scenario.isReady('chat'));
+  scenario.cluster.control.hang(0);
+  await scenario.until('it is judged', () => status(scenario)?.lastFailure !== undefined, 5 * MINUTE);
+  const { reason, node } = status(scenario)?.lastFailure ?? {};
+  assert.deepEqual(
+    { reason, node, excluded: excluded(scenario) },
+    { reason: 'Unresponsive', node: 'node001', excluded: ['node001'] },
+  );
+  await scenario.until('it serves elsewhere', () => scenario.isReady('chat'), 5 * MINUTE);
+  assert.deepEqual(live(scenario), [{ attempt: 2, nodes: ['node002', 'node003'] }]);
+});
+
 for (const namesFailedNodes of [true, false]) {
   test(`of two nodes SLURM gives up one, and ${namesFailedNodes ? 'names it' : 'does not say which'}: the other stays welcome`, async () => {
     const scenario = started(serves({ port: 20_000 }));
