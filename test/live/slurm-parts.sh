@@ -203,7 +203,8 @@ all_idle() { [ "$(timeout 15 sinfo -h -N -p gpu -t idle -o %N | sort -u | wc -l)
 
 # In a session of its own: who kills a test with all that belongs to it shall not kill this.
 watch_owner() { # BED_SH
-  [ -z "${BED_OWNER:-}" ] || setsid "$1" outlive "$BED_OWNER" </dev/null >/dev/null 2>&1 &
+  # Not behind `||`: all of that would go to the background, with whatever this shell holds open.
+  if [ -n "${BED_OWNER:-}" ]; then setsid "$1" outlive "$BED_OWNER" </dev/null >/dev/null 2>&1 & fi
 }
 
 # outlive PID: waits for the end of that process or of the bed
