@@ -33,7 +33,7 @@ export function stepReplica(input: ReplicaInput, before: ReplicaRecord, jobs: re
 function stepAttempt(input: ReplicaInput, record: ReplicaRecord, { current, condemned }: AttemptJobs): Step {
   if (record.attempt <= record.settledAttempt) return next(input, record, condemned);
   if (!current) return absent(input, record, condemned);
-  const known = sighted(record, current);
+  const known = sighted(record, current, input.view);
   const outdated = current.identity.specHash !== input.hash;
   if (isOver(current)) {
     if (outdated) return next(input, givenUp(known), condemned);
