@@ -1,8 +1,10 @@
 import type { Resource } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import type { Status } from '../api/status.ts';
+import { secretFileName } from '../launch/secrets.ts';
 import { ownModelName } from '../launch/served.ts';
 import type { Site } from '../launch/site.ts';
+import { specHash } from '../launch/spec-hash.ts';
 import type { ProbeTarget } from '../probe/prober.ts';
 import { jobName } from '../slurm/identity.ts';
 import { jobKey } from '../slurm/job.ts';
@@ -29,6 +31,9 @@ export function historyWanted(resource: Resource, view: SlurmView): readonly Los
   });
 }
 
+/** An endpoint to be asked with the key in the secret file of this name, if there is one. */
+export type WantedEndpoint = Omit<ProbeTarget, 'apiKey'> & { readonly keyFile: string | undefined };
+
 /**
  * Endpoints to be asked: of running jobs whose claim holds.
  * @param jobs undefined: Slurm has not been heard since this operator began; those on record were checked before
@@ -37,30 +42,43 @@ export function targetsWanted(
   resource: Resource,
   jobs: readonly OwnJob[] | undefined,
   seen: { readonly nodeAddresses: ReadonlyMap<string, string>; readonly site: Site },
-): readonly ProbeTarget[] {
+): readonly WantedEndpoint[] {
   const { spec, status } = resource;
   if (!spec || resource.deletingSinceMs !== undefined) return [];
-  if (jobs === undefined) return targetsOnRecord(spec, status);
+  if (jobs === undefined) return targetsOnRecord(resource, spec, status);
   return jobs.flatMap((job) => {
     const claim = endpointOf(job, spec, seen, status.endpoints);
-    return claim.kind === 'at' ? [targetOf(job, claim.url, spec)] : [];
+    // A job of another spec may have a key although this one names none.
+    const mayHaveKey = spec.endpoint.apiKeyFrom !== undefined || job.identity.specHash !== specHash(spec);
+    const keyFile = mayHaveKey ? secretFileName(job.identity, 'api-key') : undefined;
+    return claim.kind === 'at' ? [targetOf(job, claim.url, keyFile, spec)] : [];
   });
 }
 
 /** Slurm counts in whole seconds, as the status does: a job has the same key by both. */
-function targetsOnRecord(spec: Spec, { endpoints, jobs }: Status): readonly ProbeTarget[] {
+function targetsOnRecord({ key, uid }: Resource, spec: Spec, { endpoints, jobs }: Status): readonly WantedEndpoint[] {
   return (endpoints ?? []).flatMap(({ jobId, url }) => {
-    const submitMs = Date.parse(jobs?.find((job) => job.jobId === jobId)?.submitTime ?? '');
-    return Number.isNaN(submitMs) ? [] : [targetOf({ id: jobId, submitMs }, url, spec)];
+    const job = jobs?.find((one) => one.jobId === jobId);
+    const submitMs = Date.parse(job?.submitTime ?? '');
+    if (!job || Number.isNaN(submitMs)) return [];
+    const { replica, attempt } = job;
+    const keyFile = spec.endpoint.apiKeyFrom && secretFileName({ ...key, uid, replica, attempt }, 'api-key');
+    return [targetOf({ id: jobId, submitMs }, url, keyFile, spec)];
   });
 }
 
-function targetOf(job: Pick<OwnJob, 'id' | 'submitMs'>, url: string, { probes: { liveness } }: Spec): ProbeTarget {
+function targetOf(
+  job: Pick<OwnJob, 'id' | 'submitMs'>,
+  url: string,
+  keyFile: string | undefined,
+  { probes: { liveness } }: Spec,
+): WantedEndpoint {
   return {
     id: jobKey(job),
     url,
     ownModelName: ownModelName(job.id),
     periodMs: liveness.periodSeconds * 1000,
     timeoutMs: liveness.timeoutSeconds * 1000,
+    keyFile,
   };
 }

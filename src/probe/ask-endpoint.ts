@@ -18,7 +18,8 @@ type Way = { readonly agent: Dispatcher; readonly clock: Clock; readonly signal:
 export async function askEndpoint(target: ProbeTarget, { agent, clock, signal }: Way): Promise<Result<void, string>> {
   const deadline = new AbortController();
   const withdraw = clock.after(target.timeoutMs, () => deadline.abort());
-  const options = { dispatcher: agent, signal: AbortSignal.any([signal, deadline.signal]) };
+  const headers = target.apiKey === undefined ? {} : { authorization: `Bearer ${target.apiKey}` };
+  const options = { dispatcher: agent, headers, signal: AbortSignal.any([signal, deadline.signal]) };
   try {
     const health = await get(`${target.url}/health`, options);
     if (!health.ok) return health;
@@ -31,7 +32,11 @@ export async function askEndpoint(target: ProbeTarget, { agent, clock, signal }:
   }
 }
 
-type RequestOptions = { readonly dispatcher: Dispatcher; readonly signal: AbortSignal };
+type RequestOptions = {
+  readonly dispatcher: Dispatcher;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+};
 
 async function get(url: string, options: RequestOptions): Promise<Result<string, string>> {
   const { statusCode, body } = await request(url, options);

@@ -114,9 +114,9 @@ export function createHttpProber({ clock, concurrency = 64, random = Math.random
   };
 }
 
-/** The period and the time-out may change under way; another place or another name is another endpoint. */
+/** The period and the time-out may change under way; another place, name or key is another endpoint. */
 function isSameEndpoint(a: ProbeTarget, b: ProbeTarget): boolean {
-  return a.url === b.url && a.ownModelName === b.ownModelName;
+  return a.url === b.url && a.ownModelName === b.ownModelName && a.apiKey === b.apiKey;
 }
 
 function isNews(before: ProbeMemory, now: ProbeMemory): boolean {

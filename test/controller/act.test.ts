@@ -17,6 +17,7 @@ const submit = (replica: number, notAfterMs = NOW + 30_000): Action => ({
   attempt: 1,
   name: `job-r${replica}`,
   script: '#!/bin/bash',
+  secrets: [],
   notAfterMs,
 });
 const UNREACHABLE: SlurmError = { kind: 'unreachable', message: 'connect failure' };

@@ -43,6 +43,7 @@ test('without any source every setting has its default, paths below the XDG stat
         ...plain,
         directory: path.join(state, 'deployments'),
         logDirectory: path.join(state, 'logs'),
+        secretDirectory: path.join(state, 'secrets'),
         local: { ...plain.local, directory: path.join(state, 'local') },
       },
       files: [],
