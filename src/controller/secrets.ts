@@ -51,19 +51,21 @@ export async function withKeys(
   wanted: readonly WantedEndpoint[],
   { secrets, secretFiles }: Ports,
 ): Promise<KeyedTargets> {
-  async function keyOf(file: string): Promise<Result<string | undefined, string>> {
-    const placed = await secretFiles.read(file);
+  async function keyOf(its: WantedEndpoint['key']): Promise<Result<string | undefined, string>> {
+    if (its === 'none') return ok(undefined);
+    const placed = await secretFiles.read(its.file);
     if (!placed.ok || placed.value !== undefined) return placed;
     const source = spec?.endpoint.apiKeyFrom;
     if (!source) return ok(undefined);
     const read = await secrets.read(key.namespace, source);
-    return read.ok ? read : err(`spec.endpoint.apiKeyFrom: ${read.error.message}`);
+    if (read.ok || !its.certain) return ok(read.ok ? read.value : undefined);
+    return err(`spec.endpoint.apiKeyFrom: ${read.error.message}`);
   }
 
   const targets: ProbeTarget[] = [];
   const unasked = new Map<string, ProbeMemory>();
-  for (const { keyFile, ...target } of wanted) {
-    const found = keyFile === undefined ? ok(undefined) : await keyOf(keyFile);
+  for (const { key: its, ...target } of wanted) {
+    const found = await keyOf(its);
     if (found.ok) targets.push({ ...target, ...(found.value !== undefined && { apiKey: found.value }) });
     else
       unasked.set(target.id, {

@@ -1,7 +1,6 @@
 import type { Resource } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
-import type { Status } from '../api/status.ts';
-import { secretFileName } from '../launch/secrets.ts';
+import { type SecretFileOf, secretFileName } from '../launch/secrets.ts';
 import { ownModelName } from '../launch/served.ts';
 import type { Site } from '../launch/site.ts';
 import { specHash } from '../launch/spec-hash.ts';
@@ -31,8 +30,10 @@ export function historyWanted(resource: Resource, view: SlurmView): readonly Los
   });
 }
 
-/** An endpoint to be asked with the key in the secret file of this name, if there is one. */
-export type WantedEndpoint = Omit<ProbeTarget, 'apiKey'> & { readonly keyFile: string | undefined };
+/** An endpoint to be asked with the key of its own job. */
+export type WantedEndpoint = Omit<ProbeTarget, 'apiKey'> & {
+  readonly key: 'none' | { readonly file: string; readonly certain: boolean };
+};
 
 /**
  * Endpoints to be asked: of running jobs whose claim holds.
@@ -45,32 +46,38 @@ export function targetsWanted(
 ): readonly WantedEndpoint[] {
   const { spec, status } = resource;
   if (!spec || resource.deletingSinceMs !== undefined) return [];
-  if (jobs === undefined) return targetsOnRecord(resource, spec, status);
+  if (jobs === undefined) return targetsOnRecord(resource, spec);
   return jobs.flatMap((job) => {
     const claim = endpointOf(job, spec, seen, status.endpoints);
-    // A job of another spec may have a key although this one names none.
-    const mayHaveKey = spec.endpoint.apiKeyFrom !== undefined || job.identity.specHash !== specHash(spec);
-    const keyFile = mayHaveKey ? secretFileName(job.identity, 'api-key') : undefined;
-    return claim.kind === 'at' ? [targetOf(job, claim.url, keyFile, spec)] : [];
+    const key = keyOf(job.identity, job.identity.specHash === specHash(spec), spec);
+    return claim.kind === 'at' ? [targetOf(job, claim.url, key, spec)] : [];
   });
 }
 
+/** A job of another spec may have a key although this one names none, and none although this one names it. */
+function keyOf(attempt: SecretFileOf, isOfSpec: boolean, { endpoint }: Spec): WantedEndpoint['key'] {
+  if (isOfSpec && !endpoint.apiKeyFrom) return 'none';
+  return { file: secretFileName(attempt, 'api-key'), certain: isOfSpec };
+}
+
 /** Slurm counts in whole seconds, as the status does: a job has the same key by both. */
-function targetsOnRecord({ key, uid }: Resource, spec: Spec, { endpoints, jobs }: Status): readonly WantedEndpoint[] {
+function targetsOnRecord({ key, uid, status }: Resource, spec: Spec): readonly WantedEndpoint[] {
+  const { endpoints, jobs } = status;
   return (endpoints ?? []).flatMap(({ jobId, url }) => {
     const job = jobs?.find((one) => one.jobId === jobId);
     const submitMs = Date.parse(job?.submitTime ?? '');
     if (!job || Number.isNaN(submitMs)) return [];
     const { replica, attempt } = job;
-    const keyFile = spec.endpoint.apiKeyFrom && secretFileName({ ...key, uid, replica, attempt }, 'api-key');
-    return [targetOf({ id: jobId, submitMs }, url, keyFile, spec)];
+    const isOfSpec = recordsOf(status).find((record) => record.replica === replica)?.specHash === specHash(spec);
+    const itsKey = keyOf({ ...key, uid, replica, attempt }, isOfSpec, spec);
+    return [targetOf({ id: jobId, submitMs }, url, itsKey, spec)];
   });
 }
 
 function targetOf(
   job: Pick<OwnJob, 'id' | 'submitMs'>,
   url: string,
-  keyFile: string | undefined,
+  key: WantedEndpoint['key'],
   { probes: { liveness } }: Spec,
 ): WantedEndpoint {
   return {
@@ -79,6 +86,6 @@ function targetOf(
     ownModelName: ownModelName(job.id),
     periodMs: liveness.periodSeconds * 1000,
     timeoutMs: liveness.timeoutSeconds * 1000,
-    keyFile,
+    key,
   };
 }
