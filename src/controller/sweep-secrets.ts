@@ -16,9 +16,10 @@ export async function sweepSecrets(fleet: Fleet, { store, secretFiles, log }: De
     return;
   }
   const jobs = [...fleet.jobs.values()].flat().filter((job) => job.phase !== 'ended');
+  const living = new Set(jobs.map(({ identity }) => attemptKey(identity)));
   for (const file of names.value) {
     const of = readSecretFileName(file);
-    if (!of || jobs.some(({ identity }) => isSameAttempt(identity, of))) continue;
+    if (!of || living.has(attemptKey(of))) continue;
     const got = await store.get(of);
     if (!got.ok || isAwaited(of, got.value, fleet.askedAtMs)) continue;
     const removed = await secretFiles.remove(file);
@@ -27,8 +28,7 @@ export async function sweepSecrets(fleet: Fleet, { store, secretFiles, log }: De
   }
 }
 
-const isSameAttempt = (a: SecretFileOf, b: SecretFileOf): boolean =>
-  a.uid === b.uid && a.replica === b.replica && a.attempt === b.attempt;
+const attemptKey = ({ uid, replica, attempt }: SecretFileOf): string => `${uid}/${replica}/${attempt}`;
 
 /** The attempt is not judged, or what the listing lacks may still land. */
 function isAwaited(of: SecretFileOf, resource: Resource | undefined, askedAtMs: number): boolean {

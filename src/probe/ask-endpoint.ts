@@ -18,12 +18,11 @@ type Way = { readonly agent: Dispatcher; readonly clock: Clock; readonly signal:
 export async function askEndpoint(target: ProbeTarget, { agent, clock, signal }: Way): Promise<Result<void, string>> {
   const deadline = new AbortController();
   const withdraw = clock.after(target.timeoutMs, () => deadline.abort());
-  const headers = target.apiKey === undefined ? {} : { authorization: `Bearer ${target.apiKey}` };
-  const options = { dispatcher: agent, headers, signal: AbortSignal.any([signal, deadline.signal]) };
+  const options = { dispatcher: agent, signal: AbortSignal.any([signal, deadline.signal]) };
   try {
     const health = await get(`${target.url}/health`, options);
     if (!health.ok) return health;
-    const models = await get(`${target.url}/v1/models`, options);
+    const models = await get(`${target.url}/v1/models`, { ...options, headers: keyHeader(target) });
     return models.ok ? findOwnName(models.value, target.ownModelName) : models;
   } catch (error) {
     return err(deadline.signal.aborted ? `no answer within ${target.timeoutMs / 1000} s` : inWords(error));
@@ -34,9 +33,13 @@ export async function askEndpoint(target: ProbeTarget, { agent, clock, signal }:
 
 type RequestOptions = {
   readonly dispatcher: Dispatcher;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 };
+
+/** Shown where it is needed and nowhere else: who answers is not known yet. */
+const keyHeader = ({ apiKey }: ProbeTarget): Readonly<Record<string, string>> =>
+  apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
 
 async function get(url: string, options: RequestOptions): Promise<Result<string, string>> {
   const { statusCode, body } = await request(url, options);

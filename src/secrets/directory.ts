@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
+import { type Clock, withinMs } from '../clock.ts';
 import { err, ok, type Result } from '../result.ts';
-import { withinMs } from './deadline.ts';
 import type { SecretFiles } from './secrets.ts';
 import { MAX_SECRET_BYTES } from './value.ts';
 

@@ -1,9 +1,8 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { SecretSource } from '../api/spec.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, withinMs } from '../clock.ts';
 import { err, ok, type Result } from '../result.ts';
-import { withinMs } from './deadline.ts';
 import type { SecretError, SecretReader } from './secrets.ts';
 import { MAX_SECRET_BYTES, missing, secretValue, unreachable } from './value.ts';
 

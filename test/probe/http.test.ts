@@ -76,7 +76,7 @@ describe('the HTTP prober', () => {
 
   it('shows the key to its own endpoint, and asks anew where the key is another', async () => {
     const keyed = await endpoint((request, response) =>
-      request.headers.authorization === 'Bearer sk-right'
+      request.url === '/health' || request.headers.authorization === 'Bearer sk-right'
         ? serving('echo--job-7')(request, response)
         : status(401)(request, response),
     );
@@ -84,7 +84,7 @@ describe('the HTTP prober', () => {
       [target(keyed.url, { apiKey: 'sk-wrong', periodMs: 60_000 })],
       (known) => known !== undefined,
     );
-    assert.equal(before?.lastError, '/health answered HTTP 401');
+    assert.equal(before?.lastError, '/v1/models answered HTTP 401');
     const after = (await prober.follow('default/chat', [target(keyed.url, { apiKey: 'sk-right' })])).get('job-7');
     assert.deepEqual([after?.failures, after?.lastError], [0, undefined]);
   });

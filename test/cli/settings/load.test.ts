@@ -68,6 +68,14 @@ test('file < .env < environment < flags, key by key', () => {
   assert.deepEqual(loaded.value.files, [file, path.join(here, '.env')]);
 });
 
+test('of the environment what is named for a secret is never printed, but for the settings, which are none', () => {
+  const loaded = loadSettings(
+    around({ VLLM_SLURM_SECRET_DIRECTORY: '/shared/secrets', MY_TOKEN: 'swordfish-1', SHORT_TOKEN: 'fish' }),
+    flags(),
+  );
+  assert.deepEqual(loaded.ok && loaded.value.secrets, ['swordfish-1']);
+});
+
 test('relative paths count from the file they stand in, and from the working directory otherwise', () => {
   usualFile('directory: ../deployments\n');
   const loaded = loadSettings(around({ VLLM_SLURM_LOG_DIRECTORY: 'logs' }), flags({ 'local.directory': '~/jobs' }));
