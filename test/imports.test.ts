@@ -26,11 +26,12 @@ const LAYERS = [
     ],
   },
   { name: 'clock', paths: ['clock.ts'] },
-  { name: 'ports', paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts'] },
+  { name: 'ports', paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts', 'secrets/secrets.ts'] },
   { name: 'pure', paths: ['launch/', 'decide/', 'config.ts'] },
   { name: 'slurm', paths: ['slurm/'] },
   { name: 'store', paths: ['store/'] },
   { name: 'probe', paths: ['probe/'] },
+  { name: 'secrets', paths: ['secrets/'] },
   { name: 'standin', paths: ['standin/'] },
   { name: 'controller', paths: ['controller/', 'telemetry/'] },
   { name: 'composition', paths: ['cli/', 'main.ts'] },
@@ -46,9 +47,10 @@ const BELOW: Readonly<Record<LayerName, readonly LayerName[]>> = {
   slurm: ['words', 'clock', 'ports'],
   store: ['words', 'clock', 'ports', 'pure'],
   probe: ['words', 'clock', 'ports'],
+  secrets: ['words', 'clock', 'ports'],
   standin: [],
   controller: ['words', 'clock', 'ports', 'pure'],
-  composition: ['words', 'clock', 'ports', 'pure', 'slurm', 'store', 'probe', 'controller'],
+  composition: ['words', 'clock', 'ports', 'pure', 'slurm', 'store', 'probe', 'secrets', 'controller'],
 };
 
 const PURE_FOLDERS = ['api/', 'decide/', 'launch/'];

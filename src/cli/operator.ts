@@ -6,13 +6,18 @@ import { createController } from '../controller/run.ts';
 import { createHttpProber } from '../probe/http.ts';
 import { readLogTail } from '../probe/log-tail.ts';
 import { err, ok, type Result } from '../result.ts';
+import { createSecretDirectory } from '../secrets/directory.ts';
+import { createStandaloneSecrets } from '../secrets/standalone.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import { createDirectoryStore } from '../store/directory/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventFiles } from '../telemetry/event-files.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
+import type { KnownSecrets } from './known-secrets.ts';
 import { serveScript, standInCommand } from './package.ts';
+
+type Process = Pick<Cli, 'clock' | 'environment' | 'userId'>;
 
 /** An operator at work on a directory. */
 export type Operator = {
@@ -22,14 +27,16 @@ export type Operator = {
 };
 
 /**
+ * @param known learns every secret that is read, for what prints
  * @param equip may put something between the controller and what it stands on
  * @returns an error in words when the directory cannot be worked on
  */
 export async function startOperator(
-  cli: Pick<Cli, 'clock'>,
+  cli: Process,
   settings: Settings,
   log: Log,
   slurm: Slurm,
+  known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
   try {
@@ -46,7 +53,7 @@ export async function startOperator(
   if (!opened.ok) return err(opened.error.message);
   const store = opened.value;
   const prober = createHttpProber({ clock: cli.clock });
-  const controller = createController(equip(depsOf(cli, settings, log, { slurm, store, prober })));
+  const controller = createController(equip(depsOf(cli, settings, log, known, { slurm, store, prober })));
   await controller.start();
   return ok({
     store,
@@ -58,21 +65,26 @@ export async function startOperator(
 }
 
 function depsOf(
-  cli: Pick<Cli, 'clock'>,
+  { clock, environment, userId }: Process,
   settings: Settings,
   log: Log,
+  known: KnownSecrets,
   ports: Pick<Deps, 'slurm' | 'store' | 'prober'>,
 ): Deps {
   const { limits, intervals } = settings;
+  const warn = (message: string) => log.warn(message);
+  const owner = ports.store.id;
   return {
     ...ports,
-    events: createEventFiles(settings.directory, (message) => log.warn(message)),
-    clock: cli.clock,
+    secrets: known.reader(createStandaloneSecrets({ environment, clock, warn })),
+    secretFiles: known.files(createSecretDirectory({ directory: settings.secretDirectory, owner, clock, userId })),
+    events: createEventFiles(settings.directory, warn),
+    clock,
     log,
     policy: policyOf(settings),
     site: siteOf(settings, standInCommand()),
     body: serveScript(),
-    tail: (file) => readLogTail(file, limits.maxLogBytes),
+    tail: (file) => readLogTail(file, limits.maxLogBytes, known),
     entropy: () => BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36),
     limits: { turns: limits.concurrency, slurmCalls: limits.slurmCalls, suspectFraction: settings.suspectFraction },
     intervals: { resyncMs: intervals.resyncSeconds * 1000, sweepMs: intervals.sweepSeconds * 1000 },
