@@ -17,8 +17,7 @@ export const valueRule =
     const { setting, value } = entry;
     if (isEmpty(value)) return [left(setting, EMPTY)];
     const values = Array.isArray(value) ? value : [value];
-    if (values.some((one) => typeof one === 'object'))
-      return [problem(setting.place, `${setting.key} must be one value, not a part of its own`)];
+    if (isNested(entry)) return [problem(setting.place, `${setting.key} must be one value, not a part of its own`)];
     const words = values.map((one) => expand(String(one), shell));
     const missing = words.find((word) => !word.ok);
     if (missing && !missing.ok)
@@ -37,6 +36,16 @@ function asMistake(finding: Finding): Finding {
   if (finding.kind !== 'left' || !finding.isWrong) return finding;
   return problem(finding.setting.place, `${finding.setting.key} ${finding.why}`);
 }
+
+/** For keys nobody here knows: what has parts of its own is no mistake, and is carried nowhere. */
+export const guessRule =
+  (rule: Rule, why: string): Rule =>
+  (entry, context) =>
+    isNested(entry) ? leftRule(why)(entry, context) : rule(entry, context);
+
+/** A mapping, or a list with one in it. */
+export const isNested = ({ value }: Entry): boolean =>
+  (Array.isArray(value) ? value : [value]).some((one) => typeof one === 'object' && one !== null);
 
 /** Every setting below a key, carried nowhere. */
 export const leftRule =

@@ -158,8 +158,14 @@ function readScriptAlone({ file, text, shell, stem }: Source): Reading {
   );
   return {
     format: 'job-script',
-    shared: servesAt === undefined ? [noStart] : [],
-    models: [{ setting: { key: 'the script', place }, name: stem, findings }],
+    shared: [],
+    models: [
+      {
+        setting: { key: 'the script', place },
+        name: stem,
+        findings: servesAt === undefined ? [noStart, ...findings] : findings,
+      },
+    ],
   };
 }
 

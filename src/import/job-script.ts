@@ -50,6 +50,7 @@ const API_SERVER = 'vllm.entrypoints.openai.api_server';
 
 /** `… vllm serve …` or `… -m vllm.entrypoints.openai.api_server …`, also within a `bash -c '…'`. */
 function servingIn({ words }: Command, shell: ShellVariables): readonly Serving[] {
+  if (['echo', 'printf'].includes(words[0]?.text ?? '')) return [];
   const at = words.findIndex(
     ({ text }, i) =>
       (text === 'serve' && path.basename(words[i - 1]?.text ?? '') === 'vllm') ||
@@ -59,7 +60,6 @@ function servingIn({ words }: Command, shell: ShellVariables): readonly Serving[
     const before = words.slice(0, at - 1);
     return [{ line: words[at]?.line ?? 1, before, words: words.slice(at + 1), environment: assignmentsIn(before) }];
   }
-  if (['echo', 'printf'].includes(words[0]?.text ?? '')) return [];
   const inner = words.find(({ text }) => /\bvllm\s+serve\s|-m\s+vllm\.entrypoints\.openai\.api_server\b/.test(text));
   if (!inner || inner.text === words[0]?.text) return [];
   const script = readScript(inner.text, shell, inner.line);

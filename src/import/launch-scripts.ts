@@ -1,11 +1,29 @@
 import path from 'node:path';
 import { didYouMean } from '../nearest.ts';
-import { type Context, dashed, EMPTY, isEmpty, leftRule, type Rule, valueRule } from './entry-findings.ts';
+import {
+  type Context,
+  dashed,
+  EMPTY,
+  guessRule,
+  isEmpty,
+  isNested,
+  leftRule,
+  type Rule,
+  valueRule,
+} from './entry-findings.ts';
 import { type Finding, left, problem, warning } from './finding.ts';
 import { gpusOverNodes } from './gpus.ts';
 import { readJobScript } from './job-script.ts';
 import type { ModelReading, Reading, Surroundings } from './reading.ts';
-import { claimOf, flagFindings, isFlagOfField, isOptionOfField, optionFindings, variableFindings } from './targets.ts';
+import {
+  claimOf,
+  flagFindings,
+  isFlagOfField,
+  isOptionOfField,
+  optionFindings,
+  type Said,
+  variableFindings,
+} from './targets.ts';
 import { readValue } from './values.ts';
 import type { Entry } from './yaml-entries.ts';
 
@@ -100,7 +118,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
       partitions: option('partition'),
       cpus_per_gpu: leftRule('each node has one task: write its CPUs into spec.resources.cpusPerTask'),
     }),
-    otherwise: (entry, context) => option(dashed(entry.name))(entry, context),
+    otherwise: guessRule((entry, context) => option(dashed(entry.name))(entry, context), NO_FIELD),
   },
   cache: {
     rules: () => ({
@@ -129,9 +147,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
           ? [{ kind: 'claim', setting, field: 'spec.launcher.type', value: 'torchrun', authority }]
           : [left(setting, 'torchrun is started with c10d, and needs no server beside it')],
       ),
-      rdzv_timeout: valueRule(({ setting, words, authority }) =>
-        claimOf({ field: 'spec.launcher.rendezvous.timeoutSeconds', kind: 'integer' }, words, setting, authority),
-      ),
+      rdzv_timeout: valueRule(rendezvousTimeout),
       master_port_base: valueRule(({ setting, words, authority }) => {
         const base = readValue('integer', words.join(' '));
         if (!base.ok) return claimOf({ field: '', kind: 'integer' }, words, setting, authority);
@@ -151,10 +167,13 @@ const SECTIONS: Readonly<Record<string, Section>> = {
           : variableFindings('NCCL_DEBUG', { ...said, words: said.words.map((word) => word.toUpperCase()) }),
       ),
     }),
-    otherwise: (entry, context) =>
-      valueRule((said) =>
-        variableFindings(`NCCL_${entry.name.toUpperCase()}`, { ...said, words: said.words.map(asNumber) }),
-      )(entry, context),
+    otherwise: guessRule(
+      (entry, context) =>
+        valueRule((said) =>
+          variableFindings(`NCCL_${entry.name.toUpperCase()}`, { ...said, words: said.words.map(asNumber) }),
+        )(entry, context),
+      NO_FIELD,
+    ),
   },
   quantization: {
     rules: () => ({
@@ -180,12 +199,30 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   },
 };
 
+/** The longest a rendezvous may take here: nodes that are not there within an hour do not come. */
+const MAX_RENDEZVOUS_SECONDS = 3600;
+
+function rendezvousTimeout({ setting, words, authority }: Said): readonly Finding[] {
+  const target = { field: 'spec.launcher.rendezvous.timeoutSeconds', kind: 'integer' } as const;
+  const findings = claimOf(target, words, setting, authority);
+  return findings.flatMap((finding) => {
+    if (finding.kind !== 'claim' || Number(finding.value) <= MAX_RENDEZVOUS_SECONDS) return [finding];
+    return [
+      { ...finding, value: MAX_RENDEZVOUS_SECONDS },
+      warning(
+        `${setting.key} is ${finding.value}, and ${MAX_RENDEZVOUS_SECONDS} is the longest there is: written so`,
+        setting.place,
+      ),
+    ];
+  });
+}
+
 const asNumber = (word: string): string => ({ true: '1', false: '0' })[word] ?? word;
 
 /** What has no field is a flag of the same name, as this section is made of vLLM's own words. */
 function engineRule(entry: Entry, context: Context): readonly Finding[] {
   const name = dashed(entry.name);
-  const json = entry.entries.length > 0 ? JSON.stringify(entry.value) : undefined;
+  const json = isNested(entry) && !isEmpty(entry.value) ? JSON.stringify(entry.value) : undefined;
   if (json !== undefined && !isFlagOfField(name))
     return flagFindings(name, { setting: entry.setting, words: [json], authority: context.authority });
   return valueRule((said) => {

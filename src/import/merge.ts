@@ -76,17 +76,18 @@ function isContradiction(winner: Claim, loser: Claim): boolean {
 }
 
 function contradiction(winner: Claim, loser: Claim): Warning {
-  const why =
-    winner.authority === 'script'
-      ? 'the script counts, as it is what ran'
-      : loser.authority === 'script'
-        ? 'the config counts, as it was handed to sbatch, where it beats the script'
-        : 'the later one counts';
+  const why = whyItCounts(winner.authority, loser.authority);
   return warning(
     `${winner.setting.key} is ${shown(winner.value)} and ${loser.setting.key} is ${shown(loser.value)}: ${why}`,
     winner.setting.place,
     loser.setting.place,
   );
+}
+
+function whyItCounts(winner: Authority, loser: Authority): string {
+  if (winner === loser) return 'the later one counts';
+  if (winner === 'script') return 'the script counts, as it is what ran';
+  return 'the config counts, as it was handed to sbatch, where it beats the script';
 }
 
 const isSame = (a: FieldValue, b: FieldValue): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -32,7 +32,7 @@ const MAX_DEPTH = 20;
 /** A YAML file that holds one mapping, with the line of every key; or all that is wrong with its text. */
 export function readEntries(file: string, text: string): Result<readonly Entry[], readonly Problem[]> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, logLevel: 'error' });
   const lineAt = (offset: number) => lines.linePos(offset).line;
   if (document.errors.length > 0)
     return err(

@@ -123,7 +123,7 @@ function expand(
     // Each was written in a line of its own.
     if (elements) return elements;
   }
-  const read = parts.map((part) => partValue(part, variables, line));
+  const read = withHome(parts).map((part) => partValue(part, variables));
   const text = read.map((one) => one.text).join('');
   const certainty = worst(read.map((one) => one.certainty));
   const isSplit = parts.length === 1 && only?.kind === 'variable' && !only.isQuoted && certainty !== 'unknown';
@@ -134,18 +134,24 @@ function expand(
     .map((word) => ({ text: word, line, certainty }));
 }
 
-function partValue(
-  part: Part,
-  variables: ReadonlyMap<string, readonly Word[]>,
-  line: number,
-): Pick<Word, 'text' | 'certainty'> {
+/** `~/x` and `NAME=~/x`; of another user's home nothing is known. */
+function withHome([first, ...rest]: readonly Part[]): readonly Part[] {
+  if (first === undefined) return [];
+  const match = first.kind === 'text' && !first.isQuoted ? /^(\w+=)?~(\/.*)?$/s.exec(first.text) : null;
+  if (!match) return [first, ...rest];
+  const text = (piece: string | undefined): Part => ({ kind: 'text', text: piece ?? '', isQuoted: false });
+  const home: Part = { kind: 'variable', name: 'HOME', text: '~', isWhole: false, isQuoted: true };
+  return [text(match[1]), home, text(match[2]), ...rest];
+}
+
+function partValue(part: Part, variables: ReadonlyMap<string, readonly Word[]>): Pick<Word, 'text' | 'certainty'> {
   if (part.kind === 'text') return { text: part.text, certainty: 'said' };
   if (part.kind === 'worked-out') return { text: part.text, certainty: 'unknown' };
   const known = variables.get(part.name);
   if (known)
     return { text: known.map(({ text }) => text).join(' '), certainty: worst(known.map((one) => one.certainty)) };
   if (!part.fallback) return { text: part.text, certainty: 'unknown' };
-  const inner = part.fallback.map((one) => partValue(one, variables, line));
+  const inner = part.fallback.map((one) => partValue(one, variables));
   const certainty = worst(inner.map((one) => one.certainty));
   return { text: inner.map(({ text }) => text).join(''), certainty: certainty === 'said' ? 'fallback' : certainty };
 }

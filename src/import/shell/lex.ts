@@ -212,8 +212,8 @@ function skipBalanced(from: Cursor, open: string, close: string): void {
   while (from.at < from.text.length) {
     const char = take(from);
     if (char === '\\') take(from);
-    else if (char === "'" && open === '(') {
-      skipTo(from, "'");
+    else if ((char === "'" || char === '"') && open === '(') {
+      skipTo(from, char);
       take(from);
     } else if (char === open) depth += 1;
     else if (char === close && --depth === 0) return;
