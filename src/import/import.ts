@@ -14,7 +14,7 @@ import {
   type Warning,
   warning,
 } from './finding.ts';
-import { readJobScript } from './job-script.ts';
+import { MODEL_KEYS, readJobScript } from './job-script.ts';
 import { readLaunchScripts } from './launch-scripts.ts';
 import { deploymentText, settingsText } from './manifest-text.ts';
 import { merge } from './merge.ts';
@@ -251,7 +251,7 @@ function settle(
       )
     : own.length > 0
       ? []
-      : [problem(at, `${model.setting.key} does not say which model to serve, as ORG/REPO or an absolute path`)];
+      : missingModel(model);
   return {
     name,
     model,
@@ -263,6 +263,13 @@ function settle(
     warnings: [...model.findings.filter(isWarning), ...merged.warnings, ...spreadWarnings(assembled)],
     problems: [...own, ...problems],
   };
+}
+
+/** With what a script has in its place, where it has something. */
+function missingModel({ setting, findings }: ModelReading): readonly Problem[] {
+  const given = findings.filter(isLeft).filter((one) => MODEL_KEYS.includes(one.setting.key));
+  if (given.length > 0) return given.map((one) => problem(one.setting.place, `${one.setting.key}: ${one.why}`));
+  return [problem(setting.place, `${setting.key} does not say which model to serve, as ORG/REPO or an absolute path`)];
 }
 
 /** Ranks that talk in every layer, over whatever lies between the nodes. */

@@ -46,6 +46,10 @@ type Serving = {
   readonly environment: readonly { readonly name: string; readonly value: Word }[];
 };
 
+const POSITIONAL = 'vllm serve MODEL';
+/** What a model stands behind. */
+export const MODEL_KEYS: readonly string[] = ['--model', POSITIONAL];
+
 const API_SERVER = 'vllm.entrypoints.openai.api_server';
 
 /** `… vllm serve …` or `… -m vllm.entrypoints.openai.api_server …`, also within a `bash -c '…'`. */
@@ -134,7 +138,7 @@ function optionsIn(words: readonly Word[]): readonly Option[] {
     i = end;
   }
   const named: readonly Option[] = positional
-    ? [{ name: 'model', flag: { ...positional, text: 'vllm serve MODEL', certainty: 'said' }, values: [positional] }]
+    ? [{ name: 'model', flag: { ...positional, text: POSITIONAL, certainty: 'said' }, values: [positional] }]
     : [];
   return [...named, ...options];
 }

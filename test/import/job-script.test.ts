@@ -93,10 +93,20 @@ describe('a batch script alone', () => {
       assert.deepEqual(specOf(importText(`#!/bin/bash\nvllm serve ${path}\n`, { file: 's.sh' })), {
         model: { uri: 'file:///home/ada/models/llama' },
       });
-    assert.deepEqual(problemsOf(importText('#!/bin/bash\nvllm serve ./llama\n', { file: 's.sh' })), [
-      's.sh:1: the script does not say which model to serve, as ORG/REPO or an absolute path',
-    ]);
   });
+
+  const missing: readonly [line: string, problem: string][] = [
+    [
+      'vllm serve ./llama',
+      's.sh:2: vllm serve MODEL: must be ORG/REPO on the Hugging Face hub, or an absolute path, not "./llama"',
+    ],
+    ['vllm serve --model "$MODEL"', 's.sh:2: --model: what it is comes out only when the script runs'],
+    ['vllm serve', 's.sh:1: the script does not say which model to serve, as ORG/REPO or an absolute path'],
+  ];
+  for (const [line, problem] of missing) {
+    it(`without a model to be had is refused: ${line}`, () =>
+      assert.deepEqual(problemsOf(importText(`#!/bin/bash\n${line}\n`, { file: 's.sh' })), [problem]));
+  }
 
   it('that starts vLLM twice is imported by the first, and says so', () => {
     const imported = importText('#!/bin/bash\nif x; then\nvllm serve a/b\nelse\nvllm serve c/d\nfi\n', {
