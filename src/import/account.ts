@@ -28,11 +28,6 @@ export const settingKey = ({ key, place }: Setting): string => `${placeText(plac
 /** Arguments of a list are told as the list. */
 const fieldOf = ({ path }: Placed): string => pathText(path.filter((part) => typeof part !== 'number'));
 
-/** The first of those that are the same. */
-export function once<T>(all: readonly T[], keyOf: (one: T) => string): readonly T[] {
-  return [...new Map(all.toReversed().map((one) => [keyOf(one), one])).values()].reverse();
-}
-
 /** Two places are one when they are told in the same words. */
 export const byWords = ({
   message,

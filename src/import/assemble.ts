@@ -4,6 +4,7 @@ import { Model, Spec } from '../api/spec.ts';
 import { readSpec } from '../launch/read-spec.ts';
 import { servedName } from '../launch/served.ts';
 import { type Claim, type Left, left, type Setting } from './finding.ts';
+import { once } from './once.ts';
 
 /** A value in its place, and the setting it comes from. */
 export type Placed = { readonly path: readonly (string | number)[]; readonly claim: Claim };
@@ -114,7 +115,7 @@ function nameClaims(claims: readonly Claim[]): { readonly good: readonly Name[];
     name: servedName({ model: { uri: String(uri.value), aliases: [], cache: { offline: false } } }),
     claim: uri,
   };
-  const unique = [...new Map([...given, own].reverse().map((one) => [one.name, one])).values()].reverse();
+  const unique = once([...given, own], ({ name }) => name);
   const isName = ({ name }: Name) => Model.shape.name.safeParse(name).success;
   const good = unique.filter(isName).slice(0, MAX_NAMES);
   return {

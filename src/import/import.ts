@@ -1,6 +1,6 @@
 import { DNS_LABEL } from '../api/spec.ts';
 import { didYouMean } from '../nearest.ts';
-import { byWords, type Carried, carriedBy, once, settingKey } from './account.ts';
+import { byWords, type Carried, carriedBy, settingKey } from './account.ts';
 import { type Assembled, assemble, pathText } from './assemble.ts';
 import {
   type Claim,
@@ -18,6 +18,7 @@ import { MODEL_KEYS, readJobScript } from './job-script.ts';
 import { readLaunchScripts } from './launch-scripts.ts';
 import { deploymentText, settingsText } from './manifest-text.ts';
 import { merge } from './merge.ts';
+import { once } from './once.ts';
 import { operatorSettings, settingOf } from './operator-settings.ts';
 import type { Format, ModelReading, Reading, Surroundings } from './reading.ts';
 import { isVecInf, readVecInf } from './vec-inf.ts';

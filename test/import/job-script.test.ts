@@ -73,6 +73,7 @@ describe('a batch script alone', () => {
     ['env NCCL_DEBUG=INFO vllm serve a/b', { launcher: { nccl: { debug: 'INFO' } } }],
     ['NCCL_DEBUG=INFO vllm serve a/b &', { launcher: { nccl: { debug: 'INFO' } } }],
     ['srun --ntasks=1 bash -c "export X=1; vllm serve a/b --seed 2 > log"', { engine: { seed: 2, env: { X: '1' } } }],
+    ['vllm serve a/b --served-model-name a/b x', { model: { uri: 'hf://a/b', name: 'a/b', aliases: ['x'] } }],
     ['M=a/b; vllm serve "$M" -q fp8', { engine: { quantization: 'fp8' } }],
     ['vllm serve --enforce-eager --seed 3 a/b', { engine: { seed: 3, args: ['--enforce-eager'] } }],
     ['vllm serve --trust-remote-code a/b', { engine: { trustRemoteCode: true } }],
