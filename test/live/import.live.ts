@@ -30,20 +30,19 @@ async function makeVenv(directory: string): Promise<void> {
   }
 }
 
-const configFile = (home: string, firstPort: number): string => `active_model: qwen
+const configFile = (home: string, port: number): string => `active_model: qwen
 models:
   qwen:
     name: "Qwen3"
     huggingface_id: "${home}/weights/qwen"
     job_script: "jobs/qwen.sh"
-    port: ${firstPort}
     gpus: 2
     nodes: 1
     time: "1:00:00"
   llama:
     name: "Llama-4"
     huggingface_id: "${home}/weights/llama"
-    port: ${firstPort + 1}
+    port: ${port}
     gpus: 1
     nodes: 1
     vision: true
@@ -85,8 +84,8 @@ describe('launch scripts that move over', { skip: whyNoBed() ?? false }, () => {
     await makeVenv(join(home, 'venv'));
     for (const made of ['weights/qwen', 'weights/llama', 'hf', 'scripts/jobs'])
       await mkdir(join(home, made), { recursive: true });
-    const firstPort = await quietPorts(2);
-    await writeFile(join(scripts, 'config.yaml'), configFile(home, firstPort));
+    const llamaPort = await quietPorts(1);
+    await writeFile(join(scripts, 'config.yaml'), configFile(home, llamaPort));
     await writeFile(join(scripts, 'jobs/qwen.sh'), JOB_SCRIPT);
 
     const report = JSON.parse(
@@ -95,10 +94,9 @@ describe('launch scripts that move over', { skip: whyNoBed() ?? false }, () => {
     assert.deepEqual(report.warnings, []);
     await desk.operate({}, '--config', join(home, 'operator.yaml'));
     await Promise.all([desk.ready('qwen'), desk.ready('llama')]);
-    const endpoints = await Promise.all(['qwen', 'llama'].map(async (name) => (await desk.get(name)).status.endpoints));
     assert.deepEqual(
-      endpoints.map((all) => all?.map(({ port, ready }) => [port, ready])),
-      [[[firstPort, true]], [[firstPort + 1, true]]],
+      (await desk.get('llama')).status.endpoints?.map(({ port, ready }) => [port, ready]),
+      [[llamaPort, true]],
     );
     for (const name of ['qwen', 'llama']) assert.equal(await desk.tell('query', name, QUESTION), ANSWER);
     const asked = await on.bed.run('squeue', '-h', '-S', 'j', '-t', 'R', '-o', '%j|%P|%l|%C|%b');
@@ -110,7 +108,8 @@ describe('launch scripts that move over', { skip: whyNoBed() ?? false }, () => {
         .map((line) => line.replace(/\|gres[:/]/, '|')),
       ['vllm.default.llama.r0.a1|gpu|2:00:00|1|gpu:1', 'vllm.default.qwen.r0.a1|gpu|1:00:00|1|gpu:2'],
     );
-    const models = await fetch(`http://127.0.0.1:${firstPort}/v1/models`).then((response) => response.json());
+    const { url } = (await desk.get('qwen')).status;
+    const models = await fetch(`${url}/v1/models`).then((response) => response.json());
     assert.deepEqual(
       (models as { readonly data: readonly { readonly id: string }[] }).data.map(({ id }) => id).slice(0, 2),
       ['qwen', 'Qwen3'],
@@ -122,13 +121,19 @@ describe('launch scripts that move over', { skip: whyNoBed() ?? false }, () => {
     await rm(join(desk.directory, 'qwen.yaml'));
     await until('no live job of qwen', async () => (await liveJobs(on.bed, 'qwen')).length === 0 || undefined);
     const id = await on.bed.run('sbatch', '--parsable', `--chdir=${home}`, script);
+    let seen: unknown = id;
     const plain = await until(
-      () => id,
-      async () => (await queue(on.bed)).find((job) => job.id === id && job.comment.includes('|phase=ready|')),
+      () => seen,
+      async () => {
+        const jobs = await queue(on.bed);
+        seen = [jobs, await readFile(join(home, `qwen-${id}.log`), 'utf8').catch(() => 'no log')];
+        return jobs.find((job) => job.id === id && job.comment.includes('|phase=ready|'));
+      },
     );
     assert.deepEqual([plain.name, plain.state], ['qwen', 'RUNNING']);
-    assert.match(plain.comment, new RegExp(`^qwen\\|phase=ready\\|node=node00\\d\\|port=${firstPort}\\|after=\\d+$`));
-    const answer = await fetch(`http://127.0.0.1:${firstPort}/v1/chat/completions`, {
+    const port = /^qwen\|phase=ready\|node=node00\d\|port=(\d+)\|after=\d+$/.exec(plain.comment)?.[1];
+    assert.ok(port, plain.comment);
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
       method: 'POST',
       body: JSON.stringify({ model: 'qwen', messages: [{ role: 'user', content: QUESTION }] }),
     });
