@@ -95,22 +95,34 @@ function build(claims: readonly Claim[]): Built {
       for (const { name, claim: from } of aliases) append('spec.model.aliases', [name], from);
     }
   }
-  return { spec, placed, left: names.left };
+  // A name said twice is in the place of the first.
+  const again = names.again.flatMap(({ name, claim }) =>
+    placed.filter(({ path }) => nameAt(spec, path) === name).map(({ path }) => ({ path, claim })),
+  );
+  return { spec, placed: [...placed, ...again], left: names.left };
+}
+
+/** What is served under a path of `spec.model`; undefined elsewhere. */
+function nameAt(spec: unknown, path: Placed['path']): unknown {
+  const isName = path[1] === 'model' && (path[2] === 'name' || path[2] === 'aliases');
+  return isName ? path.slice(1).reduce<unknown>((value, part) => Reflect.get(Object(value), part), spec) : undefined;
 }
 
 type Name = { readonly name: string; readonly claim: Claim };
+type Names = { readonly good: readonly Name[]; readonly again: readonly Name[]; readonly left: readonly Left[] };
+/** One, and the aliases the schema has room for. */
 const MAX_NAMES = 17;
 
 /**
  * What clients may ask for: the names the source gives, and behind them the one vLLM takes by itself, so that no client
  * of today is refused tomorrow.
  */
-function nameClaims(claims: readonly Claim[]): { readonly good: readonly Name[]; readonly left: readonly Left[] } {
+function nameClaims(claims: readonly Claim[]): Names {
   const uri = claims.find(({ field }) => field === 'spec.model.uri');
   const given = claims
     .filter(({ field }) => field === 'spec.model.names')
     .flatMap((claim) => (claim.value as readonly string[]).map((name) => ({ name, claim })));
-  if (!uri || given.length === 0) return { good: [], left: [] };
+  if (!uri || given.length === 0) return { good: [], again: [], left: [] };
   const own = {
     name: servedName({ model: { uri: String(uri.value), aliases: [], cache: { offline: false } } }),
     claim: uri,
@@ -120,6 +132,7 @@ function nameClaims(claims: readonly Claim[]): { readonly good: readonly Name[];
   const good = unique.filter(isName).slice(0, MAX_NAMES);
   return {
     good,
+    again: given.filter((one) => !unique.includes(one)),
     left: unique
       .filter((one) => !good.includes(one))
       .map(({ name, claim }) => left(claim.setting, `${JSON.stringify(name)} is no name a client can ask for`)),

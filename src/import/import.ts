@@ -1,7 +1,7 @@
 import { DNS_LABEL } from '../api/spec.ts';
 import { didYouMean } from '../nearest.ts';
-import { byWords, type Carried, carriedBy, settingKey } from './account.ts';
-import { type Assembled, assemble, pathText } from './assemble.ts';
+import { besideWinners, byWords, type Carried, carriedBy, settingKey } from './account.ts';
+import { type Assembled, assemble, type Placed, pathText } from './assemble.ts';
 import {
   type Claim,
   type Finding,
@@ -17,7 +17,7 @@ import {
 import { MODEL_KEYS, readJobScript } from './job-script.ts';
 import { readLaunchScripts } from './launch-scripts.ts';
 import { deploymentText, settingsText } from './manifest-text.ts';
-import { merge } from './merge.ts';
+import { type Agreeing, merge } from './merge.ts';
 import { once } from './once.ts';
 import { operatorSettings, settingOf } from './operator-settings.ts';
 import type { Format, ModelReading, Reading, Surroundings } from './reading.ts';
@@ -68,20 +68,30 @@ export function importSource(source: Source, choice: Choice): Imported {
   const shared = [...reading.shared, ...findings];
   const names = deploymentNames(chosen);
   const settled = chosen.map((model, at) => settle(model, names[at] ?? '', shared, reading, choice));
-  const settings = operatorSettings(
-    merge(shared.filter(isClaim).filter((one) => settingOf(one))).winners,
-    DEPLOYMENTS_DIRECTORY,
+  const forOperator = merge(shared.filter(isClaim).filter((one) => settingOf(one)));
+  const settings = operatorSettings(forOperator.winners, DEPLOYMENTS_DIRECTORY);
+  const saidAgain = besideWinners(
+    [...forOperator.agreeing, ...settled.flatMap((one) => one.agreeing)],
+    settings.placed,
+    settings.left,
   );
-  const warnings = [...shared.filter(isWarning), ...settled.flatMap((one) => one.warnings), ...sharedPorts(settled)];
+  const warnings = [
+    ...shared.filter(isWarning),
+    ...forOperator.warnings,
+    ...settled.flatMap((one) => one.warnings),
+    ...sharedPorts(settled),
+  ];
   const problems = [...shared.filter(isProblem), ...settled.flatMap((one) => one.problems)];
   const carried = carriedBy([
-    { path: SETTINGS_FILE, placed: settings.placed, agreeing: [] },
-    ...settled.map(({ path, assembled, agreeing }) => ({ path, placed: assembled.placed, agreeing })),
+    { path: SETTINGS_FILE, placed: [...settings.placed, ...saidAgain.placed] },
+    ...settled.map(({ path, placed }) => ({ path, placed })),
   ]);
   const carriedKeys = new Set(carried.map(settingKey));
   const lefts = [
     ...shared.filter(isLeft),
+    ...forOperator.left,
     ...settings.left,
+    ...saidAgain.left,
     ...settled.flatMap((one) => one.left),
     ...reading.models
       .filter((model) => !chosen.includes(model))
@@ -219,7 +229,8 @@ type Settled = {
   readonly path: string;
   readonly isSuspended: boolean;
   readonly assembled: Assembled;
-  readonly agreeing: readonly Claim[];
+  readonly placed: readonly Placed[];
+  readonly agreeing: readonly Agreeing[];
   /** With those of the sections for all that this model overrides. */
   readonly left: readonly Left[];
   readonly warnings: readonly Warning[];
@@ -243,6 +254,7 @@ function settle(
     .filter(({ field }) => field.startsWith('spec.'));
   const merged = merge(claims);
   const assembled = assemble(merged.winners.filter((claim) => settingOf(claim) === undefined));
+  const saidAgain = besideWinners(merged.agreeing, assembled.placed, assembled.left);
   const own = model.findings.filter(isProblem);
   const hasModel = merged.winners.some(({ field }) => field === 'spec.model.uri');
   const at = model.setting.place;
@@ -259,8 +271,9 @@ function settle(
     path: `${DEPLOYMENTS_DIRECTORY}/${name}.yaml`,
     isSuspended,
     assembled,
+    placed: [...assembled.placed, ...saidAgain.placed],
     agreeing: merged.agreeing,
-    left: once([...model.findings.filter(isLeft), ...merged.left, ...assembled.left], bySetting),
+    left: once([...model.findings.filter(isLeft), ...merged.left, ...assembled.left, ...saidAgain.left], bySetting),
     warnings: [...model.findings.filter(isWarning), ...merged.warnings, ...spreadWarnings(assembled)],
     problems: [...own, ...problems],
   };

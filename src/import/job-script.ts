@@ -105,6 +105,8 @@ function argumentFindings({ words }: Serving, at: At): readonly Finding[] {
     const { name, flag, values } = option;
     const setting = at(flag.text, flag.line);
     if (flag.certainty === 'unknown') return [left(setting, UNKNOWN)];
+    if (name === undefined && !flag.text.startsWith('-'))
+      return [left(setting, 'it is no option, and no option takes it')];
     if (name === undefined)
       return [left(setting, 'it is a short option, and which long one it stands for is not known')];
     // The parser's field gives both flags.
@@ -134,14 +136,17 @@ function optionsIn(words: readonly Word[]): readonly Option[] {
     const kind = name === undefined ? undefined : kindOfFlag(name);
     const taken = kind === undefined || kind === 'words' ? values.length : kind === 'switch' ? inline.length : 1;
     positional ??= values[taken];
-    options.push({ name, flag: { ...flag, text: written }, values: values.slice(0, taken) });
+    const spare = values.slice(taken).filter((word) => word !== positional);
+    options.push({ name, flag: { ...flag, text: written }, values: values.slice(0, taken) }, ...spare.map(stray));
     i = end;
   }
   const named: readonly Option[] = positional
     ? [{ name: 'model', flag: { ...positional, text: POSITIONAL, certainty: 'said' }, values: [positional] }]
     : [];
-  return [...named, ...options];
+  return [...named, ...model.slice(1).map(stray), ...options];
 }
+
+const stray = (word: Word): Option => ({ name: undefined, flag: word, values: [] });
 
 /** A word nobody knows may be any number of flags. */
 const isFlag = ({ text, certainty }: Word): boolean =>

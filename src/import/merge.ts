@@ -21,11 +21,13 @@ const UNITED_FIELDS = ['spec.model.names', 'spec.runtime.modules'];
 /** Two fields that say the same thing in two ways, of which a spec may have one. */
 const RIVALS: Readonly<Record<string, string>> = { 'spec.resources.memoryPerGpu': 'spec.resources.memory' };
 
+export type Agreeing = { readonly claim: Claim; readonly winner: Claim };
+
 export type Merged = {
   /** At most one a field, and no two rivals; of united fields all of them, strongest first. */
   readonly winners: readonly Claim[];
-  /** Say the same as the winner. */
-  readonly agreeing: readonly Claim[];
+  /** Say the same as a winner. */
+  readonly agreeing: readonly Agreeing[];
   readonly left: readonly Left[];
   readonly warnings: readonly Warning[];
 };
@@ -61,7 +63,7 @@ function decide(claims: readonly Claim[]): Merged {
   );
   return {
     winners: [winner],
-    agreeing,
+    agreeing: agreeing.map((claim) => ({ claim, winner })),
     left: beaten.map(({ setting }) =>
       left(setting, `${winner.setting.key} (${placeText(winner.setting.place)}) counts`),
     ),

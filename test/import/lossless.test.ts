@@ -35,7 +35,7 @@ const model = fc
     fc.record({ huggingface_id: fc.tuple(word, word).map((names) => names.join('/')) }),
     part({
       name: fc.oneof(word, fc.string()),
-      job_script: fc.constant('jobs/missing.sh'),
+      job_script: fc.constantFrom('jobs/missing.sh', 'jobs/there.sh'),
       port: fc.integer({ min: 1, max: 70_000 }),
       gpus: fc.integer({ min: 0, max: 80 }),
       nodes: fc.integer({ min: 1, max: 80 }),
@@ -68,7 +68,7 @@ const config = fc
           triton_cache_dir: orEmpty(path),
           huggingface_cache: orEmpty(path),
         }),
-        paths: part({ venv_dir: orEmpty(path) }),
+        paths: part({ venv_dir: orEmpty(path), log_dir: path }),
         vllm: part({
           gpu_memory_utilization: fc.double({ min: 0.001, max: 1, noNaN: true }),
           max_model_len_default: fc.integer({ min: 1, max: 1_000_000 }),
@@ -103,6 +103,65 @@ const config = fc
     ...sections,
   }));
 
+/** What a script may say, and by which key it must be told again. */
+const LINES = {
+  directives: [
+    ['#SBATCH --nodes=2', '#SBATCH --nodes'],
+    ['#SBATCH -N 1', '#SBATCH --nodes'],
+    ['#SBATCH --gres=gpu:a100:2', '#SBATCH --gres'],
+    ['#SBATCH --gres=gpu:1,tmpfs:1', '#SBATCH --gres'],
+    ['#SBATCH --time=12:00:00', '#SBATCH --time'],
+    ['#SBATCH --partition=short', '#SBATCH --partition'],
+    ['#SBATCH --mem=64G', '#SBATCH --mem'],
+    ['#SBATCH --mail-type=ALL', '#SBATCH --mail-type'],
+    ['#SBATCH --exclusive', '#SBATCH --exclusive'],
+    ['#SBATCH --job-name=x', '#SBATCH --job-name'],
+    ['#SBATCH --nonsense', '#SBATCH'],
+  ],
+  variables: [
+    ['export NCCL_SOCKET_IFNAME=ib0', 'export NCCL_SOCKET_IFNAME'],
+    ['export HF_HOME=/scratch/hf', 'export HF_HOME'],
+    ['export HF_TOKEN=hf_x', 'export HF_TOKEN'],
+    ['export TMPDIR', 'export TMPDIR'],
+    ['export $(cat .env)', 'export $(cat .env)'],
+    ['module load cuda', 'module load'],
+    ['source /v/bin/activate', 'source /v/bin/activate'],
+    ['. ./site.sh', 'source ./site.sh'],
+  ],
+  flags: [
+    ['--port 8001', '--port'],
+    ['--port 80', '--port'],
+    ['--max-num-seqs 16', '--max-num-seqs'],
+    ['--max-model-len=32k', '--max-model-len'],
+    ['--seed x', '--seed'],
+    ['--quantization fp8', '--quantization'],
+    ['--enforce-eager', '--enforce-eager'],
+    ['--tool-call-parser hermes', '--tool-call-parser'],
+    ['--enable-auto-tool-choice', '--enable-auto-tool-choice'],
+    ['--served-model-name one two', '--served-model-name'],
+    ['--host 0.0.0.0', '--host'],
+    ['-tp 2', '-tp'],
+    ['-z 2', '-z'],
+    ['$EXTRA', '$EXTRA'],
+  ],
+} as const;
+type Line = readonly [text: string, key: string];
+
+const script = fc
+  .tuple(
+    fc.shuffledSubarray<Line>([...LINES.directives]),
+    fc.shuffledSubarray<Line>([...LINES.variables]),
+    fc.shuffledSubarray<Line>([...LINES.flags]),
+  )
+  .map(([directives, variables, flags]) => ({
+    keys: [...directives, ...variables, ...flags].map(([, key]) => key),
+    text: [
+      '#!/bin/bash',
+      ...[...directives, ...variables].map(([text]) => text),
+      ['vllm serve x/y', ...flags.map(([text]) => text), ''].join(' \\\n  '),
+    ].join('\n'),
+  }));
+
 function leaves(value: unknown, prefix = ''): readonly string[] {
   const entries = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
   if (entries.length === 0) return [prefix];
@@ -117,8 +176,8 @@ function valueAt(root: unknown, field: string): unknown {
 describe('an import', () => {
   it('loses nothing of any config: each key is in a file or listed, and every file is one the operator reads', () => {
     fc.assert(
-      fc.property(config, fc.boolean(), (given, all) => {
-        const imported = importText(stringify(given), { all });
+      fc.property(config, script, fc.boolean(), (given, { keys, text }, all) => {
+        const imported = importText(stringify(given), { all, scripts: { 'jobs/there.sh': text } });
         assert.deepEqual(problemsOf(imported), []);
         readBack(imported);
         const specs = specsOf(imported);
@@ -131,6 +190,12 @@ describe('an import', () => {
           leaves(given).filter((key) => !within(key)),
           [],
         );
+        const isRead = Object.values(given.models).some((one) => Reflect.get(one, 'job_script') === 'jobs/there.sh');
+        if (isRead)
+          assert.deepEqual(
+            [...new Set(keys)].filter((key) => !told.has(key)),
+            [],
+          );
         // What is said to be carried is there.
         for (const [key, places] of Object.entries(carried)) {
           for (const place of places) {

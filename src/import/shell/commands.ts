@@ -83,7 +83,7 @@ export function readScript(text: string, known: Readonly<Record<string, string |
       for (const word of words.slice(1)) {
         if (declare(word, isExported) || !isExported || word.text.startsWith('-')) continue;
         exportedNames.add(word.text);
-        const [value] = variables.get(word.text) ?? [];
+        const [value] = variables.get(word.text) ?? [{ ...word, certainty: 'unknown' as const }];
         if (value) exported.push({ name: word.text, value });
       }
       return;
