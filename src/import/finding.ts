@@ -53,3 +53,8 @@ export const warning = (message: string, ...places: readonly Place[]): Warning =
 export const problem = (place: Place, message: string): Problem => ({ kind: 'problem', place, message });
 
 export const placeText = ({ file, line }: Place): string => `${file}:${line}`;
+
+export const isClaim = (finding: Finding): finding is Claim => finding.kind === 'claim';
+export const isLeft = (finding: Finding): finding is Left => finding.kind === 'left';
+export const isWarning = (finding: Finding): finding is Warning => finding.kind === 'warning';
+export const isProblem = (finding: Finding): finding is Problem => finding.kind === 'problem';

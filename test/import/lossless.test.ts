@@ -34,9 +34,9 @@ const model = fc
   .tuple(
     fc.record({ huggingface_id: fc.tuple(word, word).map((names) => names.join('/')) }),
     part({
-      name: fc.oneof(word, fc.string()),
+      name: fc.oneof(fc.constant('one'), word, fc.string()),
       job_script: fc.constantFrom('jobs/missing.sh', 'jobs/there.sh'),
-      port: fc.integer({ min: 1, max: 70_000 }),
+      port: fc.oneof(fc.constantFrom(80, 8001), fc.integer({ min: 1, max: 70_000 })),
       gpus: fc.integer({ min: 0, max: 80 }),
       nodes: fc.integer({ min: 1, max: 80 }),
       quantization: fc.constantFrom('fp8', 'mxfp4', 'bf16', 'none', ''),
