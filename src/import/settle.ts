@@ -15,11 +15,11 @@ import {
   type Warning,
   warning,
 } from './finding.ts';
-import { MODEL_KEYS } from './job-script.ts';
 import { type Agreeing, merge } from './merge.ts';
 import { once } from './once.ts';
 import { settingOf } from './operator-settings.ts';
 import type { ModelReading, Reading } from './reading.ts';
+import { MODEL_KEYS } from './serving.ts';
 
 /** Below the output directory. */
 export const DEPLOYMENTS_DIRECTORY = 'deployments';
