@@ -19,7 +19,7 @@ export type Entry = {
   readonly name: string;
   /** `setting.key` is the whole path: `models.qwen.port`. */
   readonly setting: Setting;
-  /** As JSON has it; null for an empty line. */
+  /** As JSON has it, a number alone as its text; null for an empty line. */
   readonly value: unknown;
   /** Of a mapping, in its order; empty for everything else. */
   readonly entries: readonly Entry[];
@@ -88,9 +88,9 @@ function resolved(node: unknown, document: Document): unknown {
   return isAlias(node) ? node.resolve(document) : node;
 }
 
-/** A scalar keeps the words it was written in where they say more: `08` and `0.90` are what a shell would have got. */
+/** A number is kept as it was written, which is what the scripts handed on: an account may be `0123`. */
 function plain(node: unknown, document: Document): unknown {
-  if (isScalar(node)) return node.value;
+  if (isScalar(node)) return typeof node.value === 'number' ? (node.source ?? String(node.value)) : node.value;
   return isCollection(node) ? node.toJS(document, { maxAliasCount: MAX_ALIASES }) : null;
 }
 

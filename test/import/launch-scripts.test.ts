@@ -167,6 +167,16 @@ const sections: readonly [title: string, text: string, spec: object, left: reado
       'distributed.master_port_base: spec.launcher.rendezvous.portRange must be LOW-HIGH, such as 20000-30000',
     ],
   ],
+  [
+    'numbers that are names keep their zeros',
+    'slurm: { reservation: 0123 }\nvllm: { x: 0.90, y: [1, 2] }',
+    {
+      model: { uri },
+      slurm: { reservation: '0123' },
+      engine: { args: ['--x', '0.90', '--y', '1', '2'] },
+    },
+    [],
+  ],
   ['a precision is no quantization', 'quantization: bf16', { model: { uri }, engine: { dtype: 'bfloat16' } }, []],
   [
     'sections and keys nobody knows are listed',
