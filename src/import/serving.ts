@@ -66,7 +66,8 @@ export function optionsIn(words: readonly Word[]): readonly Option[] {
     if (inline.length > 0) values = [{ ...flag, text: inline.join('=') }, ...values];
     // A flag that takes one value, or none, leaves what follows to be the model.
     const kind = name === undefined ? undefined : kindOfFlag(name);
-    const taken = kind === undefined || kind === 'words' ? values.length : kind === 'switch' ? inline.length : 1;
+    const usual = kind === undefined || kind === 'words' ? values.length : kind === 'switch' ? 0 : 1;
+    const taken = inline.length > 0 ? 1 : usual;
     positional ??= values[taken];
     const spare = values.slice(taken).filter((word) => word !== positional);
     options.push({ name, flag: { ...flag, text: written }, values: values.slice(0, taken) }, ...spare.map(stray));

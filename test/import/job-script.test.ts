@@ -74,6 +74,7 @@ describe('a batch script alone', () => {
     ['NCCL_DEBUG=INFO vllm serve a/b &', { launcher: { nccl: { debug: 'INFO' } } }],
     ['srun --ntasks=1 bash -c "export X=1; vllm serve a/b --seed 2 > log"', { engine: { seed: 2, env: { X: '1' } } }],
     ['vllm serve a/b --served-model-name a/b x', { model: { uri: 'hf://a/b', name: 'a/b', aliases: ['x'] } }],
+    ['vllm serve --seed=1 a/b --block-size=16', { engine: { seed: 1, args: ['--block-size', '16'] } }],
     ['M=a/b; vllm serve "$M" -q fp8', { engine: { quantization: 'fp8' } }],
     ['vllm serve --enforce-eager --seed 3 a/b', { engine: { seed: 3, args: ['--enforce-eager'] } }],
     ['vllm serve --trust-remote-code a/b', { engine: { trustRemoteCode: true } }],
@@ -108,6 +109,15 @@ describe('a batch script alone', () => {
     it(`without a model to be had is refused: ${line}`, () =>
       assert.deepEqual(problemsOf(importText(`#!/bin/bash\n${line}\n`, { file: 's.sh' })), [problem]));
   }
+
+  it('lists words that belong to no option', () => {
+    const imported = importText('#!/bin/bash\nvllm serve a/b c --seed 1 2 --block-size=16 $FOO\n', { file: 's.sh' });
+    assert.deepEqual(leftOf(imported), [
+      's.sh:2: c: it is no option, and no option takes it',
+      's.sh:2: 2: it is no option, and no option takes it',
+      's.sh:2: $FOO: what it is comes out only when the script runs',
+    ]);
+  });
 
   it('that starts vLLM twice is imported by the first, and says so', () => {
     const imported = importText('#!/bin/bash\nif x; then\nvllm serve a/b\nelse\nvllm serve c/d\nfi\n', {
