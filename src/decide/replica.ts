@@ -34,7 +34,7 @@ export function stepReplica(input: ReplicaInput, before: ReplicaRecord, jobs: re
 function stepAttempt(input: ReplicaInput, record: ReplicaRecord, { current, condemned }: AttemptJobs): Step {
   if (record.attempt <= record.settledAttempt) return next(input, record, condemned);
   if (!current) return absent(input, record, condemned);
-  const known = sighted(record, current);
+  const known = sighted(record, current, input.view);
   const outdated = current.identity.specHash !== input.hash;
   if (isOver(current)) {
     if (outdated) return next(input, givenUp(known), condemned);
@@ -360,6 +360,7 @@ function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: Repli
     specHash: hash,
     ...(excludedNodes.length > 0 && { excluded: [...excludedNodes] }),
     submitTime: rfc3339Ms(now),
+    nonce: identity.nonce,
     doubtUntil: rfc3339Ms(now + policy.submitWithinMs + policy.submitTimeoutMs + policy.doubtWindowMs),
     settledAttempt: record.settledAttempt,
     failures: record.failures,
