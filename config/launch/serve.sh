@@ -283,7 +283,7 @@ await_first_token() {
   while [ "$SECONDS" -lt "$VSO_START_SECONDS" ]; do
     if models=$(ask 5 GET /v1/models); then
       if [[ $models == *"\"$OWN_NAME\""* ]]; then
-        if ask 60 POST /v1/completions "$ONE_TOKEN" >/dev/null; then exit 0; fi
+        if token_comes 60; then exit 0; fi
       else
         foreign=$((foreign + 1)) # two engines may bind one port; the later one is deaf and does not know
         [ "$foreign" -lt 5 ] || exit 66
@@ -310,7 +310,7 @@ watch_for_hang() {
       continue
     fi
     if [ "$bad" = 0 ] && [ "$busy" = 0 ] && [ "$SECONDS" -lt "$due" ]; then continue; fi
-    if ask "$VSO_CANARY_TIMEOUT_SECONDS" POST /v1/completions "$ONE_TOKEN" >/dev/null; then
+    if token_comes "$VSO_CANARY_TIMEOUT_SECONDS"; then
       read -r before _ <<<"$(engine_counters)"
       bad=0 due=$((SECONDS + VSO_CANARY_PERIOD_SECONDS))
       continue
@@ -319,6 +319,16 @@ watch_for_hang() {
     say "no token within $VSO_CANARY_TIMEOUT_SECONDS s, $bad of $VSO_PROBE_FAILURES"
     [ "$bad" -lt "$VSO_PROBE_FAILURES" ] || exit 69
   done
+}
+
+# A model that only embeds refuses to complete; what does not answer in time is not asked twice.
+token_comes() { # SECONDS
+  ask "$1" POST /v1/completions "{\"model\":\"$OWN_NAME\",\"prompt\":\"a\",\"max_tokens\":1}" >/dev/null
+  case $? in
+    0) ;;
+    1) ask "$1" POST /v1/embeddings "{\"model\":\"$OWN_NAME\",\"input\":\"a\"}" >/dev/null ;;
+    *) return 1 ;;
+  esac
 }
 
 # Tokens and steps so far, and requests in the engine; nothing when it does not say.
@@ -382,7 +392,6 @@ follow_log() {
 # ---------------------------------------------------------------------------------------------- the engine
 # One node: the engine itself, in a session of its own. Several: srun, whose tasks do the same on each of them.
 start_engine() {
-  ONE_TOKEN="{\"model\":\"$OWN_NAME\",\"prompt\":\"a\",\"max_tokens\":1}"
   [ ! -f "$LOG" ] || LOG_FROM=$(($(stat -Lc %s "$LOG") + 1))
   RANK_ENDED='' READ_FROM=$LOG_FROM LOOK_AT=$SECONDS PROGRESS_AT=0 COME_TO=$((VSO_NODES == 1))
   (
@@ -654,7 +663,7 @@ node_name() { echo "${SLURMD_NODENAME:-$HOSTNAME}"; }
 # What would cost minutes of loading to find out, or die without a word that names the node. A node answers with a line
 # `NODE CODE WORD`; it finds out itself, so that the cause survives where nobody can read the log.
 preflight() {
-  local line answers=() status deadline=$((SECONDS + PREFLIGHT_SECONDS))
+  local line='' piece answers=() status deadline=$((SECONDS + PREFLIGHT_SECONDS))
   exec {ANSWERS}< <(
     be_a_child
     if [ "$VSO_NODES" = 1 ]; then check_node; else
@@ -665,9 +674,10 @@ preflight() {
   )
   local asked=$!
   while [ "$SECONDS" -lt "$deadline" ]; do
-    read -r -t 0.4 -u "$ANSWERS" line
+    read -r -t 0.4 -u "$ANSWERS" piece
     status=$?
-    if [ "$status" = 0 ]; then answers+=("$line"); elif [ "$status" -le 128 ]; then break; fi
+    line+=$piece # the time may be up in the middle of a line
+    if [ "$status" = 0 ]; then answers+=("$line") line=''; elif [ "$status" -le 128 ]; then break; fi
     [ -z "$CANCELLED" ] || cancelled
     [ -z "$DRAIN_ASKED" ] || drain
   done

@@ -38,6 +38,8 @@ type Options = {
   readonly maxModelLen: number;
   readonly group: Group | undefined;
   readonly headless: boolean;
+  /** It embeds and completes nothing: vLLM's `--runner pooling`. */
+  readonly pooling: boolean;
   readonly faults: Readonly<Partial<Record<Fault, string>>>;
 };
 
@@ -111,6 +113,7 @@ function readOptions(argv: readonly string[]): Options {
     maxModelLen: Number(first('--max-model-len') ?? 32_768),
     group,
     headless: values.has('--headless'),
+    pooling: first('--runner') === 'pooling',
     faults: faulty ? faults : {},
   };
 }
@@ -256,6 +259,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, servic
   const key = process.env.VLLM_API_KEY;
   if (key && path.startsWith('/v1') && request.headers.authorization !== `Bearer ${key}`)
     return send(response, 401, { error: 'Unauthorized' });
+  // vLLM has only the routes of what its model can do.
+  if (path.endsWith(service.options.pooling ? '/completions' : '/embeddings'))
+    return send(response, 404, { detail: 'Not Found' });
   switch (`${request.method} ${path}`) {
     case 'GET /health':
     case 'GET /ping':
@@ -275,9 +281,45 @@ async function answer(request: IncomingMessage, response: ServerResponse, servic
       return complete(request, response, service, CHAT);
     case 'POST /v1/completions':
       return complete(request, response, service, TEXT);
+    case 'POST /v1/embeddings':
+      return embed(request, response, service);
     default:
       return send(response, 404, { detail: 'Not Found' });
   }
+}
+
+function sendNoSuchModel(response: ServerResponse, model: unknown, { names }: Options): void {
+  sendError(
+    response,
+    404,
+    'NotFoundError',
+    `The model \`${String(model)}\` does not exist. Valid aliases: ${names.join(', ')}.`,
+  );
+}
+
+async function embed(request: IncomingMessage, response: ServerResponse, service: Service): Promise<void> {
+  const { options, counters } = service;
+  const body: { readonly model?: unknown; readonly input?: unknown } = Object(JSON.parse(await readBody(request)));
+  const model = body.model ?? options.names[0];
+  if (typeof model !== 'string' || !options.names.includes(model)) return sendNoSuchModel(response, model, options);
+  const texts = [body.input ?? ''].flat().map(String);
+  counters.running += 1;
+  try {
+    if (!(await nextStep(response, service))) return;
+  } finally {
+    counters.running -= 1;
+  }
+  const tokens = texts.reduce((sum, text) => sum + Math.max(1, text.split(/\s+/).length), 0);
+  counters.promptTokens += tokens;
+  counters.stop += 1;
+  send(response, 200, {
+    id: `embd-${counters.stop}-${process.pid}`,
+    object: 'list',
+    created: service.created,
+    model: options.names[0],
+    data: texts.map((text, index) => ({ object: 'embedding', index, embedding: [text.length, 1] })),
+    usage: { prompt_tokens: tokens, total_tokens: tokens },
+  });
 }
 
 async function complete(
@@ -289,13 +331,7 @@ async function complete(
   const { options, counters } = service;
   const body: CompletionRequest = Object(JSON.parse(await readBody(request)));
   const model = body.model ?? options.names[0];
-  if (typeof model !== 'string' || !options.names.includes(model))
-    return sendError(
-      response,
-      404,
-      'NotFoundError',
-      `The model \`${String(model)}\` does not exist. Valid aliases: ${options.names.join(', ')}.`,
-    );
+  if (typeof model !== 'string' || !options.names.includes(model)) return sendNoSuchModel(response, model, options);
   const asked = form.asked(body);
   if (asked === undefined) return sendError(response, 400, 'BadRequestError', form.missing);
 
@@ -342,7 +378,14 @@ async function complete(
 }
 
 /** @returns false when the client has gone, or the engine */
-async function nextToken(response: ServerResponse, { options, ranks, counters, isHung }: Service): Promise<boolean> {
+async function nextToken(response: ServerResponse, service: Service): Promise<boolean> {
+  if (!(await nextStep(response, service))) return false;
+  service.counters.generationTokens += 1;
+  return true;
+}
+
+/** @returns false when the client has gone, or the engine */
+async function nextStep(response: ServerResponse, { options, ranks, isHung }: Service): Promise<boolean> {
   const ms = seconds(options.faults['token-milliseconds'], 0);
   if (ms > 0) await sleep(ms);
   while (isHung() && !response.destroyed) await sleep(100);
@@ -355,7 +398,6 @@ async function nextToken(response: ServerResponse, { options, ranks, counters, i
     setTimeout(() => crash(0), 200);
     return false;
   }
-  counters.generationTokens += 1;
   return true;
 }
 

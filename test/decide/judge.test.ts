@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { endOf, judge, UNTOLD } from '../../src/decide/judge.ts';
+import { endOf, judge, type KnownEnd, UNTOLD } from '../../src/decide/judge.ts';
 import type { OwnJob } from '../../src/decide/observation.ts';
 import { jobKey } from '../../src/slurm/job.ts';
 import { completingJob, endedJob, endingOf, observation, seenRecord, specOf } from '../gen/observation.ts';
@@ -100,7 +100,7 @@ describe('an end is told', () => {
   });
 
   it('in no more words than the status takes, however long the line', () => {
-    const end = {
+    const end: KnownEnd = {
       ...UNTOLD,
       end: 'FAILED',
       exitCode: 65,

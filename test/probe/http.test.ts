@@ -9,6 +9,9 @@ import type { ProbeMemory, Prober, ProbeTarget } from '../../src/probe/prober.ts
 /** A server whose answers the test changes while it runs. */
 type Endpoint = { readonly url: string; answer: RequestListener; readonly asked: string[]; readonly server: Server };
 
+/** All that is asked before a token is. */
+const HEALTHY = { '/health': '', '/v1/models': { data: [{ id: 'echo--job-7' }] } };
+
 describe('the HTTP prober', () => {
   let prober: Prober;
   let endpoints: Endpoint[];
@@ -71,7 +74,7 @@ describe('the HTTP prober', () => {
     const memory = (await prober.follow('default/chat', [target(good.url)])).get('job-7');
     assert.deepEqual({ ...memory, lastOkMs: undefined }, { lastOkMs: undefined, failures: 0, lastError: undefined });
     assert.ok((memory?.lastOkMs ?? 0) >= startMs);
-    assert.deepEqual(good.asked.slice(0, 2), ['GET /health', 'GET /v1/models']);
+    assert.deepEqual(good.asked.slice(0, 3), ['GET /health', 'GET /v1/models', 'POST /v1/completions']);
   });
 
   const wrong: readonly { readonly title: string; readonly answer: RequestListener; readonly error: RegExp }[] = [
@@ -102,7 +105,22 @@ describe('the HTTP prober', () => {
         response.on('drain', pour);
         pour();
       },
-      error: /^\/health answered more than 1048576 bytes$/,
+      error: /^\/health answered more than 4194304 bytes$/,
+    },
+    {
+      title: 'an engine whose every part is well, and gives no token',
+      answer: answering({ ...HEALTHY, '/v1/completions': 500 }),
+      error: /^\/v1\/completions answered HTTP 500$/,
+    },
+    {
+      title: 'an answer with no token in it',
+      answer: answering({ ...HEALTHY, '/v1/completions': { choices: [] } }),
+      error: /^\/v1\/completions answered without anything in it$/,
+    },
+    {
+      title: 'a model that neither completes nor embeds',
+      answer: answering({ ...HEALTHY, '/v1/completions': 501, '/v1/embeddings': 501 }),
+      error: /^\/v1\/completions answered HTTP 501$/,
     },
     {
       title: 'a connection that is cut',
@@ -118,6 +136,49 @@ describe('the HTTP prober', () => {
       assert.match(memory?.lastError ?? '', error);
     });
   }
+
+  for (const refusal of [400, 404, 501]) {
+    it(`believes a model that only embeds, where completions are refused with ${refusal}`, async () => {
+      const { url } = await endpoint(
+        answering({ ...HEALTHY, '/v1/completions': refusal, '/v1/embeddings': { data: [{ embedding: [0.1] }] } }),
+      );
+      const memory = (await prober.follow('default/chat', [target(url)])).get('job-7');
+      assert.deepEqual({ failures: memory?.failures, error: memory?.lastError }, { failures: 0, error: undefined });
+    });
+  }
+
+  describe('asks the counters of an engine whose token does not come in time', () => {
+    /** Never answers a completion; each look at its counters finds `tokens()`. */
+    const slow = (tokens: () => number): RequestListener => {
+      const healthy = answering(HEALTHY);
+      return (request, response) => {
+        if (request.url === '/v1/completions') return;
+        if (request.url !== '/metrics') return healthy(request, response);
+        response.end(
+          `# TYPE vllm:generation_tokens_total counter\nvllm:generation_tokens_total{engine="0",model_name="{a}"} ${tokens()}.0\n`,
+        );
+      };
+    };
+
+    it('and believes it when tokens come out: it is only busy', async () => {
+      let tokens = 7;
+      const { url, asked } = await endpoint(slow(() => tokens++));
+      const memory = await follow([target(url, { timeoutMs: 300 })], (known) => known?.lastOkMs !== undefined);
+      assert.equal(memory?.failures, 0);
+      assert.equal(asked.filter((one) => one === 'GET /metrics').length, 2);
+    });
+
+    for (const [title, tokens] of [
+      ['when none comes out', () => 7],
+      ['when it does not say', () => Number.NaN],
+    ] as const) {
+      it(`and does not believe it ${title}`, async () => {
+        const { url } = await endpoint(slow(tokens));
+        const memory = await follow([target(url, { timeoutMs: 300 })], (known) => (known?.failures ?? 0) > 0);
+        assert.deepEqual(memory, { lastOkMs: undefined, failures: 1, lastError: 'no token within 0.3 s' });
+      });
+    }
+  });
 
   it('says in words that nobody listens', async () => {
     const gone = await endpoint(status(200));
@@ -198,11 +259,19 @@ describe('the HTTP prober', () => {
 });
 
 function serving(...names: readonly string[]): RequestListener {
+  return answering({
+    '/health': '',
+    '/v1/models': { object: 'list', data: names.map((id) => ({ id })) },
+    '/v1/completions': { choices: [{ text: 'a' }] },
+  });
+}
+
+/** By path: a status to refuse with, or what to answer; what is not named is not there. */
+function answering(paths: Readonly<Record<string, unknown>>): RequestListener {
   return (request, response) => {
-    response.setHeader('content-type', 'application/json');
-    response.end(
-      request.url === '/health' ? '' : JSON.stringify({ object: 'list', data: names.map((id) => ({ id })) }),
-    );
+    const answer = paths[request.url ?? ''] ?? 404;
+    if (typeof answer === 'number') response.writeHead(answer).end();
+    else response.end(typeof answer === 'string' ? answer : JSON.stringify(answer));
   };
 }
 
