@@ -27,7 +27,7 @@ const LAYERS = [
   },
   { name: 'clock', paths: ['clock.ts'] },
   { name: 'ports', paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts', 'secrets/secrets.ts'] },
-  { name: 'pure', paths: ['launch/', 'decide/', 'config.ts'] },
+  { name: 'pure', paths: ['launch/', 'decide/', 'import/', 'config.ts'] },
   { name: 'slurm', paths: ['slurm/'] },
   { name: 'store', paths: ['store/'] },
   { name: 'probe', paths: ['probe/'] },
@@ -53,7 +53,7 @@ const BELOW: Readonly<Record<LayerName, readonly LayerName[]>> = {
   composition: ['words', 'clock', 'ports', 'pure', 'slurm', 'store', 'probe', 'secrets', 'controller'],
 };
 
-const PURE_FOLDERS = ['api/', 'decide/', 'launch/'];
+const PURE_FOLDERS = ['api/', 'decide/', 'import/', 'launch/'];
 /** Modules of Node.js that do nothing to the outside. */
 const HARMLESS = ['node:crypto', 'node:util', 'node:path'];
 const IMPURE =

@@ -2,8 +2,10 @@ import { Command, CommanderError } from 'commander';
 import { type Cli, EXIT, examples } from './cli.ts';
 import { deleteCommand } from './delete.ts';
 import { describeCommand } from './describe.ts';
+import { exportCommand } from './export.ts';
 import { getCommand } from './get.ts';
 import { addGlobalOptions } from './global-options.ts';
+import { importCommand } from './import.ts';
 import { logsCommand } from './logs.ts';
 import { packageVersion } from './package.ts';
 import { planCommand } from './plan.ts';
@@ -27,6 +29,8 @@ const COMMANDS = [
   deleteCommand,
   planCommand,
   renderCommand,
+  importCommand,
+  exportCommand,
   trialCommand,
   versionCommand,
 ] as const;

@@ -52,6 +52,8 @@ export type RunningJob = {
 };
 
 export type JobOptions = {
+  /** Of the whole script; the operator's own unless told. */
+  readonly render?: (input: LaunchInput) => string;
   /** Of the engine, beside what a trial has. */
   readonly engineArgs?: readonly string[];
   readonly spec?: Partial<SpecInput>;
@@ -139,7 +141,8 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
       standInCommand: standIn,
     },
   };
-  await writeFile(script, composeScript([], { ...launchVariables(input), ...options.variables }, input.body));
+  const render = () => composeScript([], { ...launchVariables(input), ...options.variables }, input.body);
+  await writeFile(script, options.render?.(input) ?? render());
 
   const log = path.join(directory, 'job.log');
   const output = await open(log, 'a');
