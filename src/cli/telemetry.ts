@@ -1,0 +1,76 @@
+import type { Clock } from '../clock.ts';
+import type { Settings } from '../config.ts';
+import type { Deps } from '../controller/deps.ts';
+import { err, ok, type Result } from '../result.ts';
+import type { Store } from '../store/store.ts';
+import {
+  type Checks,
+  checkPage,
+  type Endpoints,
+  type Pages,
+  parseBindAddress,
+  serveEndpoints,
+} from '../telemetry/endpoints.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { packageVersion } from './package.ts';
+
+export type Telemetry = {
+  /** Counts what goes through the ports, when anybody may ask. */
+  metered(deps: Deps): Deps;
+  close(): Promise<void>;
+};
+
+/** What each mode is known for; a directory's operator shares its host with others and opens no port unasked. */
+const USUAL = {
+  directory: { metrics: '0', health: '0' },
+  kubernetes: { metrics: ':8080', health: ':8081' },
+} as const satisfies Record<Settings['store'], { readonly metrics: string; readonly health: string }>;
+
+/** @returns an error in words when a port cannot be had */
+export async function openTelemetry(
+  settings: Settings,
+  about: {
+    readonly clock: Clock;
+    readonly store: Pick<Store, 'list'>;
+    readonly ready: Checks;
+    readonly leads?: () => boolean;
+  },
+): Promise<Result<Telemetry, string>> {
+  const usual = USUAL[settings.store];
+  const metricsAt = settings.metricsBindAddress ?? usual.metrics;
+  const healthAt = settings.healthProbeBindAddress ?? usual.health;
+  const metrics = metricsAt === '0' ? undefined : createMetrics({ ...about, version: packageVersion() });
+  const wanted: readonly (readonly [string, Pages])[] = [
+    ...(metrics ? [[metricsAt, metricsPages(metrics)] as const] : []),
+    ...(healthAt === '0' ? [] : [[healthAt, healthPages(about.ready)] as const]),
+  ];
+  const byAddress = new Map<string, Pages>();
+  for (const [at, pages] of wanted) byAddress.set(at, { ...byAddress.get(at), ...pages });
+
+  const opened: Endpoints[] = [];
+  const close = async (): Promise<void> => void (await Promise.all(opened.map((endpoints) => endpoints.close())));
+  for (const [at, pages] of byAddress) {
+    const address = parseBindAddress(at);
+    const served = address ? await serveEndpoints(address, pages) : err(`${at} is no address`);
+    if (!served.ok) {
+      await close();
+      return served;
+    }
+    opened.push(served.value);
+  }
+  return ok({ metered: metrics?.metered ?? ((deps) => deps), close });
+}
+
+function metricsPages(metrics: ReturnType<typeof createMetrics>): Pages {
+  return {
+    '/metrics': async () => {
+      const { text, type } = await metrics.page();
+      return { code: 200, type, text };
+    },
+  };
+}
+
+/** Alive is who answers: a loop that hangs does not. */
+function healthPages(ready: Checks): Pages {
+  return { '/healthz': () => checkPage({ ping: () => undefined }), '/readyz': () => checkPage(ready) };
+}
