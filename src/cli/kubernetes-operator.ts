@@ -55,7 +55,7 @@ export async function startKubernetesOperator(
     list: async () => store?.list() ?? err({ kind: 'unavailable', message: 'the deployments are not listed yet' }),
   };
   const leads = (): boolean => election?.leads() ?? !kubernetes.leaderElect;
-  const telemetry = await openTelemetry(settings, {
+  const telemetry = await openTelemetry(settings, log, {
     clock,
     store: listed,
     ready: { store: () => silence(listed) },

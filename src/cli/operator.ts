@@ -44,7 +44,11 @@ export async function startOperator(
   });
   if (!opened.ok) return err(opened.error.message);
   const store = opened.value;
-  const telemetry = await openTelemetry(settings, { clock: cli.clock, store, ready: { store: () => silence(store) } });
+  const telemetry = await openTelemetry(settings, log, {
+    clock: cli.clock,
+    store,
+    ready: { store: () => silence(store) },
+  });
   if (!telemetry.ok) {
     await store.close();
     return telemetry;

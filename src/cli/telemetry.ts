@@ -11,7 +11,8 @@ import {
   parseBindAddress,
   serveEndpoints,
 } from '../telemetry/endpoints.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
+import type { Log } from '../telemetry/log.ts';
+import { createMetrics } from '../telemetry/metrics/metrics.ts';
 import { packageVersion } from './package.ts';
 
 export type Telemetry = {
@@ -29,6 +30,7 @@ const USUAL = {
 /** @returns an error in words when a port cannot be had */
 export async function openTelemetry(
   settings: Settings,
+  log: Log,
   about: {
     readonly clock: Clock;
     readonly store: Pick<Store, 'list'>;
@@ -40,24 +42,30 @@ export async function openTelemetry(
   const metricsAt = settings.metricsBindAddress ?? usual.metrics;
   const healthAt = settings.healthProbeBindAddress ?? usual.health;
   const metrics = metricsAt === '0' ? undefined : createMetrics({ ...about, version: packageVersion() });
-  const wanted: readonly (readonly [string, Pages])[] = [
-    ...(metrics ? [[metricsAt, metricsPages(metrics)] as const] : []),
-    ...(healthAt === '0' ? [] : [[healthAt, healthPages(about.ready)] as const]),
-  ];
-  const byAddress = new Map<string, Pages>();
-  for (const [at, pages] of wanted) byAddress.set(at, { ...byAddress.get(at), ...pages });
+  const wanted = [
+    { name: 'metrics', at: metricsAt, pages: metrics ? metricsPages(metrics) : {} },
+    { name: 'health', at: healthAt, pages: healthPages(about.ready) },
+  ].filter(({ at }) => at !== '0');
 
-  const opened: Endpoints[] = [];
-  const close = async (): Promise<void> => void (await Promise.all(opened.map((endpoints) => endpoints.close())));
-  for (const [at, pages] of byAddress) {
+  const opened = new Map<string, Endpoints>();
+  const close = async (): Promise<void> =>
+    void (await Promise.all([...opened.values()].map((endpoints) => endpoints.close())));
+  for (const { at } of wanted) {
+    if (opened.has(at)) continue;
     const address = parseBindAddress(at);
-    const served = address ? await serveEndpoints(address, pages) : err(`${at} is no address`);
+    const pages = wanted.filter((other) => other.at === at).map((other) => other.pages);
+    const served = address ? await serveEndpoints(address, Object.assign({}, ...pages)) : err(`${at} is no address`);
     if (!served.ok) {
       await close();
       return served;
     }
-    opened.push(served.value);
+    opened.set(at, served.value);
   }
+  if (wanted.length > 0)
+    log.info(
+      Object.fromEntries(wanted.map(({ name, at }) => [name, opened.get(at)?.address])),
+      'metrics and probes answer',
+    );
   return ok({ metered: metrics?.metered ?? ((deps) => deps), close });
 }
 

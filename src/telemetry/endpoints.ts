@@ -8,7 +8,8 @@ export type Page = { readonly code: number; readonly type: string; readonly text
 /** By path; the query is of no interest. */
 export type Pages = Readonly<Record<string, () => Promise<Page>>>;
 
-export type Endpoints = { readonly port: number; close(): Promise<void> };
+/** `address` is where it listens, with the port it was given where it asked for any. */
+export type Endpoints = { readonly address: string; close(): Promise<void> };
 
 /** @returns undefined for what is no address */
 export function parseBindAddress(text: string): BindAddress | undefined {
@@ -42,7 +43,7 @@ export async function serveEndpoints(at: BindAddress, pages: Pages): Promise<Res
   }
   const address = server.address();
   return ok({
-    port: typeof address === 'object' && address ? address.port : at.port,
+    address: `${at.host ?? ''}:${typeof address === 'object' && address ? address.port : at.port}`,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();

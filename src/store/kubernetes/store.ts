@@ -34,7 +34,7 @@ const FIRST_LIST_MS = 30_000;
 export async function createKubernetesStore(options: KubernetesStoreOptions): Promise<Result<Store, StoreError>> {
   const { api, clock } = options;
   const namespaces = [...new Set(options.namespaces ?? [])];
-  const id = options.id === undefined ? await readClusterId(api) : ok(options.id);
+  const id = options.id === undefined ? await readClusterId(api, clock) : ok(options.id);
   if (!id.ok) return id;
 
   const wakers: ((key: Key) => void)[] = [];

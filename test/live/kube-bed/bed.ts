@@ -14,9 +14,9 @@ import { findPrograms } from './programs.ts';
 export type KubeBed = {
   readonly directory: string;
   readonly port: number;
-  /** Of a user who may do everything; through another port, where a proxy stands before the server. */
-  kubeconfig(name: string, user?: BedUser, port?: number): Promise<string>;
-  /** As that user. Answers with stdout; throws when it fails. */
+  /** A file for clients. Default: of one who may do everything, straight to the server. */
+  kubeconfig(name: string, as?: { readonly token?: string; readonly port?: number }): Promise<string>;
+  /** As one who may do everything. Answers with stdout; throws when it fails. */
   kubectl(...args: readonly string[]): Promise<string>;
   /** As `kubectl`, with this on stdin. */
   kubectlWith(input: string, ...args: readonly string[]): Promise<string>;
@@ -25,14 +25,12 @@ export type KubeBed = {
   /** Resolves when it is ready. */
   startApiServer(): Promise<void>;
   /** Every request of a user so far, from the audit log. */
-  requestsOf(user: BedUser): Promise<readonly AuditedRequest[]>;
+  requestsOf(username: string): Promise<readonly AuditedRequest[]>;
   /** Etcd forgets the past: a watch that wants to go on from there hears 410. */
   compact(): Promise<void>;
   stop(): Promise<void>;
 };
 
-/** `admin` may do everything, `operator` what RBAC grants the user of that name. */
-export type BedUser = 'admin' | 'operator';
 export type AuditedRequest = { readonly verb: string; readonly resource: string; readonly code: number };
 
 const READY_MS = 120_000;
@@ -43,16 +41,9 @@ export async function startKubeBed(): Promise<KubeBed> {
   const file = (name: string): string => join(directory, name);
   const [port = 0, etcdPort = 0, peerPort = 0] = await freePorts(3);
   const etcdUrl = `http://127.0.0.1:${etcdPort}`;
-  const tokens: Readonly<Record<BedUser, string>> = {
-    admin: randomBytes(16).toString('hex'),
-    operator: randomBytes(16).toString('hex'),
-  };
+  const adminToken = randomBytes(16).toString('hex');
   const authority = await makeAuthority(directory);
-  await writeFile(
-    file('tokens.csv'),
-    `${tokens.admin},admin,admin,"system:masters"\n${tokens.operator},operator,operator,"operators"\n`,
-    { mode: 0o600 },
-  );
+  await writeFile(file('tokens.csv'), `${adminToken},admin,admin,"system:masters"\n`, { mode: 0o600 });
   await writeFile(file('audit.yaml'), AUDIT_POLICY);
 
   const etcd = start(programs.etcd, [
@@ -124,18 +115,18 @@ export async function startKubeBed(): Promise<KubeBed> {
     await apiServer?.ended;
   }
 
-  async function kubeconfig(name: string, user: BedUser = 'admin', at: number = port): Promise<string> {
+  async function kubeconfig(name: string, as: Parameters<KubeBed['kubeconfig']>[1] = {}): Promise<string> {
     const config = {
       apiVersion: 'v1',
       kind: 'Config',
       clusters: [
         {
           name: 'bed',
-          cluster: { server: `https://127.0.0.1:${at}`, 'certificate-authority': authority.certificate },
+          cluster: { server: `https://127.0.0.1:${as.port ?? port}`, 'certificate-authority': authority.certificate },
         },
       ],
-      users: [{ name: user, user: { token: tokens[user] } }],
-      contexts: [{ name: 'bed', context: { cluster: 'bed', user, namespace: 'default' } }],
+      users: [{ name: 'user', user: { token: as.token ?? adminToken } }],
+      contexts: [{ name: 'bed', context: { cluster: 'bed', user: 'user', namespace: 'default' } }],
       'current-context': 'bed',
     };
     await writeFile(file(name), JSON.stringify(config), { mode: 0o600 });
@@ -173,9 +164,9 @@ export async function startKubeBed(): Promise<KubeBed> {
     kubectlWith,
     killApiServer,
     startApiServer,
-    async requestsOf(user) {
+    async requestsOf(username) {
       const lines = (await readFile(file('audit.log'), 'utf8')).split('\n').filter((line) => line !== '');
-      return lines.map((line) => JSON.parse(line) as AuditLine).flatMap((line) => audited(line, user));
+      return lines.map((line) => JSON.parse(line) as AuditLine).flatMap((line) => audited(line, username));
     },
     async compact() {
       const revision = JSON.parse(await post(`${etcdUrl}/v3/kv/range`, { key: 'AA==' })) as {
@@ -203,7 +194,7 @@ type AuditLine = {
   readonly responseStatus?: { readonly code?: number };
 };
 
-function audited({ verb, user, objectRef, responseStatus }: AuditLine, of: BedUser): readonly AuditedRequest[] {
+function audited({ verb, user, objectRef, responseStatus }: AuditLine, of: string): readonly AuditedRequest[] {
   if (user.username !== of) return [];
   const { resource = '', subresource, apiGroup = '' } = objectRef ?? {};
   const name = `${apiGroup === '' ? '' : `${apiGroup}/`}${resource}${subresource === undefined ? '' : `/${subresource}`}`;
