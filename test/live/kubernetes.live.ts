@@ -59,6 +59,7 @@ describe('the operator on a real API server', { skip: whyNoPrograms() ?? false }
     // Two resyncs of ten seconds, between them nothing to do.
     await until('a first resync', async () => (await turns()) > 0 || undefined);
     const before = { writes: await writes(), turns: await turns() };
+    assert.ok(before.writes > 0);
     await until('two resyncs', async () => (await turns()) >= before.turns + 2 || undefined);
     assert.deepEqual(await writes(), before.writes);
   });
@@ -137,6 +138,19 @@ describe('the operator on a real API server', { skip: whyNoPrograms() ?? false }
     );
     await bed.kubectl('delete', 'vllmd', 'chat', '--timeout=60s');
     assert.equal(await person.get('chat'), undefined);
+  });
+
+  test('a resource whose finalizer was torn off is gone, and the jobs it guarded are found and cancelled', async () => {
+    await person.apply('torn');
+    const { url } = await person.shows('torn', (status) => status.readyReplicas === 1);
+    await bed.kubectl('delete', 'vllmd', 'torn', '--wait=false');
+    await bed
+      .kubectl('patch', 'vllmd', 'torn', '--type=merge', '-p', '{"metadata":{"finalizers":null}}')
+      .catch(() => '');
+    await until('the endpoint gone', async () => {
+      const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
+      return answer === undefined || undefined;
+    });
   });
 
   test('it ends in good order, gives the lease back, and has used every right it has and asked for no other', async () => {

@@ -20,6 +20,8 @@ export type KubeBed = {
   kubectl(...args: readonly string[]): Promise<string>;
   /** As `kubectl`, with this on stdin. */
   kubectlWith(input: string, ...args: readonly string[]): Promise<string>;
+  /** What the API server has to say against a manifest that it takes, as kubectl prints it on stderr. */
+  warningsOf(manifest: string): Promise<string>;
   /** As a crash would. */
   killApiServer(): Promise<void>;
   /** Resolves when it is ready. */
@@ -133,13 +135,15 @@ export async function startKubeBed(): Promise<KubeBed> {
     return file(name);
   }
 
-  async function kubectlWith(input: string, ...args: readonly string[]): Promise<string> {
-    const { stdout } = await execa(programs.kubectl, args, {
+  const kubectlAs = (input: string, args: readonly string[]) =>
+    execa(programs.kubectl, args, {
       env: { KUBECONFIG: file('admin.kubeconfig'), HOME: directory },
       input,
-      timeout: 60_000,
+      timeout: 180_000,
     });
-    return stdout;
+
+  async function kubectlWith(input: string, ...args: readonly string[]): Promise<string> {
+    return (await kubectlAs(input, args)).stdout;
   }
 
   async function stop(): Promise<void> {
@@ -162,6 +166,7 @@ export async function startKubeBed(): Promise<KubeBed> {
     kubeconfig,
     kubectl: (...args) => kubectlWith('', ...args),
     kubectlWith,
+    warningsOf: async (manifest) => (await kubectlAs(manifest, ['apply', '--server-side', '-f', '-'])).stderr,
     killApiServer,
     startApiServer,
     async requestsOf(username) {
@@ -180,11 +185,11 @@ export async function startKubeBed(): Promise<KubeBed> {
 
 type Daemon = { readonly child: ChildProcess; readonly ended: Promise<void> };
 
-/** Metadata of every request, once, when it is answered; a watch when it begins. */
+/** Metadata of every request, once it is answered; of a watch also when it begins. */
 const AUDIT_POLICY = `apiVersion: audit.k8s.io/v1
 kind: Policy
-omitStages: [RequestReceived, ResponseComplete]
-rules: [{ level: Metadata, omitStages: [RequestReceived, ResponseStarted], verbs: [get, list, create, update, patch, delete, deletecollection] }, { level: Metadata }]
+omitStages: [RequestReceived]
+rules: [{ level: Metadata }]
 `;
 
 type AuditLine = {
