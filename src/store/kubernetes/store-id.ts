@@ -34,5 +34,5 @@ export async function readClusterId(api: KubernetesApi, clock: Clock): Promise<R
   }
   const parsed = Namespace.safeParse(answer.value);
   if (!parsed.success) return err({ kind: 'unavailable', message: `${PATH} has no usable uid` });
-  return ok(`k8s-${parsed.data.metadata.uid.toLowerCase()}`);
+  return ok(parsed.data.metadata.uid.toLowerCase());
 }

@@ -32,7 +32,7 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
     help: 'Since the last complete listing; absent before the first.',
     registers,
     collect() {
-      if (listedMs === undefined) this.reset();
+      if (listedMs === undefined) this.remove();
       else this.set(Math.max(0, clock.now() - listedMs) / 1000);
     },
   });
