@@ -38,6 +38,11 @@ export const Settings = z
       .describe(
         'Where jobs write their logs, one file an attempt. On a cluster it must be on a file system the compute nodes share.',
       ),
+    secretDirectory: localPath()
+      .default('$XDG_STATE_HOME/vllm-slurm/secrets')
+      .describe(
+        'Where tokens and API keys lie for the jobs, in files only this user can read, as long as their attempt lasts. On a cluster it must be on a file system the compute nodes share; with cluster.commandPrefix too, for the files are written here.',
+      ),
     portRange: z
       .string()
       .regex(/^\d{4,5}-\d{4,5}$/, 'must be LOW-HIGH, such as 20000-30000')
@@ -240,6 +245,7 @@ export function siteOf(settings: Settings, standInCommand: readonly string[]): S
   const { account, partitions, qos, time } = settings.defaults;
   return {
     logDirectory: settings.logDirectory,
+    secretDirectory: settings.secretDirectory,
     portRange: settings.portRange,
     defaults: {
       partitions,

@@ -26,11 +26,15 @@ const LAYERS = [
     ],
   },
   { name: 'clock', paths: ['clock.ts'] },
-  { name: 'ports', paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts', 'lease/lease.ts'] },
+  {
+    name: 'ports',
+    paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts', 'secrets/secrets.ts', 'lease/lease.ts'],
+  },
   { name: 'pure', paths: ['launch/', 'decide/', 'config.ts'] },
   { name: 'slurm', paths: ['slurm/'] },
   { name: 'store', paths: ['store/'] },
   { name: 'probe', paths: ['probe/'] },
+  { name: 'secrets', paths: ['secrets/'] },
   { name: 'standin', paths: ['standin/'] },
   { name: 'kubernetes', paths: ['kubernetes/'] },
   { name: 'controller', paths: ['controller/', 'lease/'] },
@@ -49,10 +53,14 @@ const BELOW: Readonly<Record<LayerName, readonly LayerName[]>> = {
   kubernetes: ['words', 'clock', 'ports'],
   store: ['words', 'clock', 'ports', 'pure', 'kubernetes'],
   probe: ['words', 'clock', 'ports'],
+  secrets: ['words', 'clock', 'ports', 'kubernetes'],
   standin: [],
   controller: ['words', 'clock', 'ports', 'pure'],
   telemetry: ['words', 'clock', 'ports', 'pure', 'kubernetes', 'controller'],
-  composition: ['words', 'clock', 'ports', 'pure', 'slurm', 'store', 'probe', 'kubernetes', 'controller', 'telemetry'],
+  composition: [
+    ...(['words', 'clock', 'ports', 'pure', 'slurm', 'store', 'probe', 'secrets'] as const),
+    ...(['kubernetes', 'controller', 'telemetry'] as const),
+  ],
 };
 
 const PURE_FOLDERS = ['api/', 'decide/', 'launch/'];

@@ -14,27 +14,30 @@ import { createKubernetesLease } from '../kubernetes/lease.ts';
 import { ELECTION_TIMING, type Election, startElection } from '../lease/election.ts';
 import { createHttpProber } from '../probe/http.ts';
 import { err, ok, type Result } from '../result.ts';
+import { createKubernetesSecrets } from '../secrets/kubernetes.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import { createKubernetesStore } from '../store/kubernetes/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventObjects } from '../telemetry/event-objects.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Cli } from './cli.ts';
-import { depsOf } from './deps.ts';
+import { depsOf, type Process } from './deps.ts';
+import type { KnownSecrets } from './known-secrets.ts';
 import { type Operator, silence } from './operator.ts';
 import { packageVersion } from './package.ts';
 import { openTelemetry } from './telemetry.ts';
 
 /**
  * An operator at work on resources of a Kubernetes API server; with others of its kind it acts only while it leads.
+ * @param known learns every secret that is read, for what prints
  * @param equip may put something between the controller and what it stands on
  * @returns an error in words when the API server cannot be had
  */
 export async function startKubernetesOperator(
-  cli: Pick<Cli, 'clock'>,
+  cli: Process,
   settings: Settings,
   log: Log,
   slurm: Slurm,
+  known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
   const { kubernetes } = settings;
@@ -82,11 +85,12 @@ export async function startKubernetesOperator(
   await mkdir(settings.logDirectory, { recursive: true }).catch((error: Error) =>
     warn(`the log directory cannot be made here, failures are told without the end of the log: ${error.message}`),
   );
+  const secrets = createKubernetesSecrets(api);
   const events = createEventObjects({ api, clock, instance: identity, onError: warn });
   const terms = createTerms(opened.value, log, async (termStore) => {
     const prober = createHttpProber({ clock });
     const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
-    const deps = depsOf(cli, settings, log, { slurm: scoped, store: termStore, prober, events });
+    const deps = depsOf(cli, settings, log, known, { slurm: scoped, store: termStore, prober, events, secrets });
     const controller = createController(equip(telemetry.value.metered(fenced(deps, leads))));
     await controller.start();
     return {

@@ -4,13 +4,14 @@ import type { Deps } from '../controller/deps.ts';
 import { createController } from '../controller/run.ts';
 import { createHttpProber } from '../probe/http.ts';
 import { err, ok, type Result } from '../result.ts';
+import { createStandaloneSecrets } from '../secrets/standalone.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import { createDirectoryStore } from '../store/directory/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventFiles } from '../telemetry/event-files.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Cli } from './cli.ts';
-import { depsOf } from './deps.ts';
+import { depsOf, type Process } from './deps.ts';
+import type { KnownSecrets } from './known-secrets.ts';
 import { openTelemetry } from './telemetry.ts';
 
 /** An operator at work on a directory. */
@@ -21,14 +22,16 @@ export type Operator = {
 };
 
 /**
+ * @param known learns every secret that is read, for what prints
  * @param equip may put something between the controller and what it stands on
  * @returns an error in words when the directory cannot be worked on
  */
 export async function startOperator(
-  cli: Pick<Cli, 'clock'>,
+  cli: Process,
   settings: Settings,
   log: Log,
   slurm: Slurm,
+  known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
   try {
@@ -54,8 +57,10 @@ export async function startOperator(
     return telemetry;
   }
   const prober = createHttpProber({ clock: cli.clock });
-  const events = createEventFiles(settings.directory, (message) => log.warn(message));
-  const deps = depsOf(cli, settings, log, { slurm, store, prober, events });
+  const warn = (message: string): void => log.warn(message);
+  const events = createEventFiles(settings.directory, warn);
+  const secrets = createStandaloneSecrets({ environment: cli.environment, clock: cli.clock, warn });
+  const deps = depsOf(cli, settings, log, known, { slurm, store, prober, events, secrets });
   const controller = createController(equip(telemetry.value.metered(deps)));
   await controller.start();
   return ok({

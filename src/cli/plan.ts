@@ -96,6 +96,7 @@ function observation(resource: Resource, jobs: readonly OwnJob[], settings: Sett
     },
     viewSuspect: false,
     networkSuspect: false,
+    secretProblems: [],
     endings: new Map(),
     history: new Map(),
     probes: new Map(),

@@ -2,6 +2,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import type { Resource } from '../api/resource.ts';
 import { servedName } from '../launch/served.ts';
+import type { Result } from '../result.ts';
+import { readApiKey } from './api-key.ts';
 import { type Cli, EXIT, examples, fail, print, printable, wholeNumber } from './cli.ts';
 import { namespaceOption, withDeployment } from './deployments.ts';
 import { serverSentEvents } from './server-sent-events.ts';
@@ -12,6 +14,7 @@ type QueryOptions = {
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly system?: string;
+  readonly apiKeyFile?: string;
   readonly stream: boolean;
   readonly json?: true;
 };
@@ -28,6 +31,10 @@ export function queryCommand(cli: Cli): Command {
     .option('--max-tokens <n>', 'at most this many', wholeNumber(1))
     .option('--temperature <t>', '0 to 2', temperature)
     .option('--system <text>', 'system message')
+    .option(
+      '--api-key-file <file>',
+      'its first line is the key of the endpoint (default: VLLM_API_KEY, else what spec.endpoint.apiKeyFrom names)',
+    )
     .option('--no-stream', 'print the answer when it is complete')
     .option('--json', 'print the whole response as JSON')
     .addOption(namespaceOption())
@@ -48,6 +55,8 @@ async function query(cli: Cli, resource: Resource, prompt: string, options: Quer
   const ready = resource.status.endpoints?.filter((endpoint) => endpoint.ready) ?? [];
   const endpoint = options.replica === undefined ? ready[0] : ready.find(({ replica }) => replica === options.replica);
   if (!endpoint || !resource.spec) return fail(cli, notReadyWords(resource, options.replica));
+  const key = await readApiKey(cli, resource.key.namespace, resource.spec, options.apiKeyFile);
+  if (!key.ok && options.apiKeyFile !== undefined) return fail(cli, key.error);
   const stream = options.stream && !options.json;
   const silence = new AbortController();
   const watchdog = setTimeout(() => silence.abort(), SILENCE_MS);
@@ -55,10 +64,14 @@ async function query(cli: Cli, resource: Resource, prompt: string, options: Quer
     const response = await fetch(`${endpoint.url}/v1/chat/completions`, {
       method: 'POST',
       redirect: 'error',
-      headers: { 'content-type': 'application/json' },
+      headers: {
+        'content-type': 'application/json',
+        ...(key.ok && key.value !== undefined && { authorization: `Bearer ${key.value}` }),
+      },
       body: JSON.stringify(requestOf(servedName(resource.spec), prompt, options, stream)),
       signal: AbortSignal.any([cli.interrupted, silence.signal]),
     });
+    if (response.status === 401) return fail(cli, refusedWords(endpoint.url, key));
     if (!response.ok)
       return fail(cli, `${endpoint.url} answered ${response.status}: ${printable(await errorWords(response))}`);
     if (stream && response.body) return await printTokens(cli, response.body, () => watchdog.refresh());
@@ -75,6 +88,15 @@ async function query(cli: Cli, resource: Resource, prompt: string, options: Quer
   } finally {
     clearTimeout(watchdog);
   }
+}
+
+function refusedWords(url: string, key: Result<string | undefined, string>): string {
+  const why = key.ok
+    ? key.value === undefined
+      ? 'none was given'
+      : 'not the one its job was started with'
+    : key.error;
+  return `${url} refuses the key (${why}): give it by --api-key-file FILE or in VLLM_API_KEY`;
 }
 
 function requestOf(model: string, prompt: string, options: QueryOptions, stream: boolean): object {

@@ -7,6 +7,7 @@ import { chooseCluster } from './cluster.ts';
 import { openSlurm } from './compose.ts';
 import { dyingAt } from './failpoint.ts';
 import { type SettingFlag, withSettings } from './global-options.ts';
+import { createKnownSecrets } from './known-secrets.ts';
 import { startKubernetesOperator } from './kubernetes-operator.ts';
 import { startOperator } from './operator.ts';
 import { packageVersion } from './package.ts';
@@ -90,12 +91,13 @@ async function run(cli: Cli, { settings, files, secrets }: LoadedSettings): Prom
   const failpoint = dieAt === undefined ? undefined : parseFailpoint(dieAt);
   if (dieAt !== undefined && !failpoint)
     return fail(cli, `${FAILPOINT_VARIABLE}: ${dieAt} is no failpoint`, EXIT.usage);
+  const known = createKnownSecrets(secrets);
   const log = createLog({
     ...settings.log,
     stream: cli.stderr,
     isTerminal: cli.stderr.isTTY === true,
     colour: wantsColour(cli, cli.stderr),
-    secrets,
+    secrets: known,
   });
   const { type, why } = chooseCluster(settings, cli);
   const { place, start } = PLACES[settings.store];
@@ -105,7 +107,7 @@ async function run(cli: Cli, { settings, files, secrets }: LoadedSettings): Prom
   );
   const slurm = await openSlurm(cli, settings);
   if (!slurm.ok) return fail(cli, slurm.error);
-  const operator = await start(cli, settings, log, slurm.value, (deps) =>
+  const operator = await start(cli, settings, log, slurm.value, known, (deps) =>
     failpoint ? dyingAt(deps, failpoint) : deps,
   );
   if (!operator.ok) {

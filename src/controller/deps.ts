@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Policy } from '../decide/policy.ts';
 import type { Site } from '../launch/site.ts';
 import type { Prober } from '../probe/prober.ts';
+import type { SecretFiles, SecretReader } from '../secrets/secrets.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Store } from '../store/store.ts';
 import type { EventSink } from './events.ts';
@@ -12,6 +13,8 @@ export type Deps = {
   readonly store: Store;
   readonly slurm: Slurm;
   readonly prober: Prober;
+  readonly secrets: SecretReader;
+  readonly secretFiles: SecretFiles;
   readonly events: EventSink;
   readonly clock: Clock;
   readonly log: Log;

@@ -6,7 +6,7 @@ import type { Deps } from './deps.ts';
  * is begun. What was begun while it led may still land; the claim in the status, which the next leader reads, says so.
  */
 export function fenced(deps: Deps, leads: () => boolean): Deps {
-  const { store, slurm, events } = deps;
+  const { store, slurm, events, secretFiles } = deps;
   const refused = err({ kind: 'unavailable' as const, message: NOT_LEADING });
   const notBegun = err({ kind: 'unreachable' as const, message: NOT_LEADING });
   return {
@@ -21,6 +21,11 @@ export function fenced(deps: Deps, leads: () => boolean): Deps {
       ...slurm,
       submit: async (submission) => (leads() ? slurm.submit(submission) : notBegun),
       cancel: async (job) => (leads() ? slurm.cancel(job) : notBegun),
+    },
+    secretFiles: {
+      ...secretFiles,
+      write: async (name, secret) => (leads() ? secretFiles.write(name, secret) : err(NOT_LEADING)),
+      remove: async (name) => (leads() ? secretFiles.remove(name) : err(NOT_LEADING)),
     },
     events: {
       record: async (resource, list) => {

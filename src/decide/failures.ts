@@ -7,7 +7,7 @@ import type { EndState } from '../slurm/job.ts';
 export type FailureRule = {
   readonly reason: string;
   readonly match: {
-    /** Slurm's end states, and the four ends Slurm does not know of. */
+    /** Slurm's end states, and the five ends Slurm does not know of. */
     readonly ends?: readonly EndWord[];
     readonly exitCodes?: readonly number[];
     /** That ended the batch script; 0: none did. */
@@ -27,8 +27,11 @@ export type FailureRule = {
   readonly source: string;
 };
 
-/** `VANISHED`: no record left. `OVERDUE`, `UNRESPONSIVE`: the operator gave up. `REJECTED`: sbatch refused. */
-export type EndWord = EndState | 'VANISHED' | 'OVERDUE' | 'UNRESPONSIVE' | 'REJECTED';
+/**
+ * `VANISHED`: no record left. `OVERDUE`, `UNRESPONSIVE`: the operator gave up. `REJECTED`: sbatch refused. `NOT_PLACED`:
+ * its secrets could not be put where it reads them, so sbatch was not asked.
+ */
+export type EndWord = EndState | 'VANISHED' | 'OVERDUE' | 'UNRESPONSIVE' | 'REJECTED' | 'NOT_PLACED';
 
 export const FAILURES = [
   {
@@ -63,6 +66,17 @@ export const FAILURES = [
     summary: 'SLURM refused the job and kept a failed record of it',
     advice: 'correct spec.resources, spec.slurm.constraint or spec.slurm.partitions; an edit is tried at once',
     source: 'recorded: SLURM 22.05 leaves a FAILED job, BadConstraints, behind a refused sbatch',
+  },
+  {
+    reason: 'SecretNotPlaced',
+    match: { ends: ['NOT_PLACED'] },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: false,
+    summary: 'a secret could not be written where the job would read it, so the job was not submitted',
+    advice:
+      'make the setting secretDirectory a directory that only the operator can write, on a file system the compute nodes share',
+    source: "the operator's own write",
   },
   {
     reason: 'Vanished',

@@ -22,7 +22,7 @@ export async function askEndpoint(target: ProbeTarget, { agent, clock, signal }:
   try {
     const health = await get(`${target.url}/health`, options);
     if (!health.ok) return health;
-    const models = await get(`${target.url}/v1/models`, options);
+    const models = await get(`${target.url}/v1/models`, { ...options, headers: keyHeader(target) });
     return models.ok ? findOwnName(models.value, target.ownModelName) : models;
   } catch (error) {
     return err(deadline.signal.aborted ? `no answer within ${target.timeoutMs / 1000} s` : inWords(error));
@@ -31,7 +31,15 @@ export async function askEndpoint(target: ProbeTarget, { agent, clock, signal }:
   }
 }
 
-type RequestOptions = { readonly dispatcher: Dispatcher; readonly signal: AbortSignal };
+type RequestOptions = {
+  readonly dispatcher: Dispatcher;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+};
+
+/** Shown where it is needed and nowhere else: who answers is not known yet. */
+const keyHeader = ({ apiKey }: ProbeTarget): Readonly<Record<string, string>> =>
+  apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
 
 async function get(url: string, options: RequestOptions): Promise<Result<string, string>> {
   const { statusCode, body } = await request(url, options);

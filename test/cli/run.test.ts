@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { systemClock } from '../../src/clock.ts';
-import { createLocalCluster } from '../../src/slurm/local/local.ts';
-import { type Workspace, workspace } from './workspace.ts';
+import { jobsOf } from './local-jobs.ts';
+import { workspace } from './workspace.ts';
 
 const STAND_IN = `apiVersion: vllm-slurm.dev/v1alpha1
 kind: VLLMDeployment
@@ -47,17 +46,3 @@ test('two operators on one directory: the second is refused and says who works t
   assert.deepEqual({ code, stdout }, { code: 1, stdout: '' });
   assert.match(stderr, new RegExp(`error: \\S+ is served by another controller already: process ${process.pid} `));
 });
-
-/** Ends what a failed test leaves running: jobs outlive their operator. */
-function jobsOf(here: Workspace): AsyncDisposable {
-  return {
-    async [Symbol.asyncDispose]() {
-      await here.killAll();
-      const directory = path.join(here.home, 'cluster');
-      const cluster = await createLocalCluster({ directory, clock: systemClock, gpus: 0, cpus: 1 });
-      if (!cluster.ok) return;
-      await cluster.value.cancelAll();
-      await cluster.value.close();
-    },
-  };
-}

@@ -10,7 +10,10 @@ import { fakeSlurm, ground } from './ground.ts';
 const KEY = { namespace: 'default', name: 'web' };
 
 /** Everything that changes something outside, once each. @returns how each went */
-async function effects({ store, slurm, events }: Deps, seen: Resource): Promise<Readonly<Record<string, string>>> {
+async function effects(
+  { store, slurm, events, secretFiles }: Deps,
+  seen: Resource,
+): Promise<Readonly<Record<string, string>>> {
   const answers = {
     addFinalizer: await store.addFinalizer(seen),
     writeStatus: await store.writeStatus(seen, { phase: 'Running' }),
@@ -18,10 +21,12 @@ async function effects({ store, slurm, events }: Deps, seen: Resource): Promise<
     submit: await slurm.submit({ name: 'vllm.default.web.r0.a1', script: '' }),
     cancel: await slurm.cancel({ id: '1', name: 'vllm.default.web.r0.a1', submitMs: 0 }),
   };
+  const secrets = { write: await secretFiles.write('name', 'secret'), remove: await secretFiles.remove('name') };
   await events.record(seen, [{ time: '2026-01-01T00:00:00Z', type: 'Normal', reason: 'Submitted', message: '' }]);
-  return Object.fromEntries(
-    Object.entries(answers).map(([call, answer]) => [call, answer.ok ? 'done' : answer.error.kind]),
-  );
+  return Object.fromEntries([
+    ...Object.entries(answers).map(([call, answer]) => [call, answer.ok ? 'done' : answer.error.kind]),
+    ...Object.entries(secrets).map(([call, answer]) => [call, answer.ok ? 'done' : 'refused']),
+  ]);
 }
 
 async function seenOn(on: ReturnType<typeof ground>): Promise<Resource> {
@@ -41,6 +46,8 @@ test('a controller that does not lead changes nothing, and is told in the words 
     releaseFinalizer: 'unavailable',
     submit: 'unreachable',
     cancel: 'unreachable',
+    write: 'refused',
+    remove: 'refused',
   });
   assert.deepEqual([on.store.writes(), slurm.calls, on.told], [0, [], []]);
   assert.equal((await behind.store.list()).ok, true);

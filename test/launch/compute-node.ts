@@ -133,6 +133,7 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
     ...(options.secretFiles && { secretFiles: options.secretFiles }),
     site: {
       logDirectory: directory,
+      secretDirectory: directory,
       portRange: { low, high: low + ports - 1 },
       defaults: { partitions: [] },
       standInCommand: standIn,

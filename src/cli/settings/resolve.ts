@@ -79,6 +79,7 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     }),
     directory: absolute(settings.directory, 'directory'),
     logDirectory: absolute(settings.logDirectory, 'logDirectory'),
+    secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),
     local: { ...settings.local, directory: absolute(settings.local.directory, 'local', 'directory') },
   };
 }

@@ -1,7 +1,7 @@
 import { type Key, keyText } from '../../api/key.ts';
 import { API_VERSION, FINALIZER, KIND, type Resource } from '../../api/resource.ts';
 import { Status } from '../../api/status.ts';
-import type { Clock } from '../../clock.ts';
+import { type Clock, withinMs } from '../../clock.ts';
 import { type ApiError, FIELD_MANAGER, isConflict, isNotFound, type KubernetesApi } from '../../kubernetes/api.ts';
 import { KubernetesObject, keyOfObject } from '../../kubernetes/object.ts';
 import type { Reflector } from '../../kubernetes/reflector.ts';
@@ -110,8 +110,7 @@ export async function createKubernetesStore(options: KubernetesStoreOptions): Pr
 
   const metadataOf = (seen: Resource) => ({ uid: seen.uid, resourceVersion: seen.version });
 
-  const first = Promise.all(all.map(({ synced }) => synced));
-  const listed = await withinMs(clock, FIRST_LIST_MS, first);
+  const listed = await withinMs(clock, FIRST_LIST_MS, Promise.all(all.map(({ synced }) => synced)));
   if (!listed) {
     const why = all.map((reflector) => reflector.trouble()?.message).find((message) => message !== undefined);
     await close();
@@ -205,15 +204,3 @@ const unavailable = (message: string): StoreError => ({ kind: 'unavailable', mes
 const conflict = (key: Key, what: string): StoreError => ({ kind: 'conflict', message: `${keyText(key)} ${what}` });
 const outOfScope = (key: Key): StoreError =>
   unavailable(`${keyText(key)} is in a namespace that this operator does not look after`);
-
-async function withinMs(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
-  let withdraw = (): void => undefined;
-  const late = new Promise<false>((resolve) => {
-    withdraw = clock.after(ms, () => resolve(false));
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    withdraw();
-  }
-}
