@@ -150,6 +150,15 @@ export function storeContract(name: string, make: () => Promise<StoreSubject>): 
       );
     });
 
+    holds('the last good spec is known to another process, too', async ({ store, apply, reopen }) => {
+      await apply(WEB, ONE);
+      await apply(WEB, { ...ONE, replicas: -1 });
+      const written = value(await store.writeStatus(await find(store, WEB), { phase: 'Invalid' }));
+      const { spec, specGeneration, problems, annotations } = await find(await reopen(), WEB);
+      assert.deepEqual([spec, specGeneration, annotations], [Spec.parse(ONE), 1, {}]);
+      assert.deepEqual(problems, written.problems);
+    });
+
     holds('a resource that was never valid has no spec, and problems', async ({ store, apply }) => {
       await apply(WEB, { model: {} });
       const web = await find(store, WEB);

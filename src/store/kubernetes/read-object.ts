@@ -5,6 +5,7 @@ import { Status } from '../../api/status.ts';
 import { type KubernetesObject, keyOfObject } from '../../kubernetes/object.ts';
 import { readSpec } from '../../launch/read-spec.ts';
 import { err, ok, type Result } from '../../result.ts';
+import { LAST_GOOD_ANNOTATION, notedSpec } from './last-good.ts';
 
 /** The newest spec of a resource that was good. */
 export type GoodSpec = { readonly uid: string; readonly generation: number; readonly spec: Spec };
@@ -21,7 +22,7 @@ export function readObject(object: KubernetesObject, good: GoodSpec | undefined)
   if (!status.success)
     return err(status.error.issues.map(({ path, message }) => `status.${path.join('.')}: ${message}`).join('; '));
   const read = readSpec(object.spec);
-  const before = good?.uid === metadata.uid ? good : undefined;
+  const before = read.ok ? undefined : good?.uid === metadata.uid ? good : notedSpec(object);
   return ok({
     key: keyOfObject(object),
     uid: metadata.uid,
@@ -38,9 +39,13 @@ export function readObject(object: KubernetesObject, good: GoodSpec | undefined)
   });
 }
 
-/** Others' are no business of ours, and some are long. */
+/** Others' are no business of ours, and some are long; nor is the one that this store keeps for itself. */
 function ownAnnotations({ metadata }: KubernetesObject): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(metadata.annotations).filter(([name]) => name.startsWith(`${GROUP}/`)));
+  return Object.fromEntries(
+    Object.entries(metadata.annotations).filter(
+      ([name]) => name.startsWith(`${GROUP}/`) && name !== LAST_GOOD_ANNOTATION,
+    ),
+  );
 }
 
 /** Whether somebody other than the operator did something: its own writes, and those of its peers, wake nobody. */

@@ -8,6 +8,7 @@ import type { Reflector } from '../../kubernetes/reflector.ts';
 import { createReflector } from '../../kubernetes/reflector.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { Store, StoreError, StoreProblem } from '../store.ts';
+import { LAST_GOOD_ANNOTATION, noteWanted } from './last-good.ts';
 import { collectionPath, objectPath } from './paths.ts';
 import { isNews } from './read-object.ts';
 import { createReading } from './reading.ts';
@@ -108,6 +109,16 @@ export async function createKubernetesStore(options: KubernetesStoreOptions): Pr
     return err(storeError(answer.error, seen.key));
   }
 
+  /** The last good spec where an operator that starts later finds it. @returns the version after that */
+  async function note(seen: Resource): Promise<Result<string, StoreError>> {
+    const cached = reflectorOf(seen.key)?.cache.get(seen.key);
+    const wanted = cached && noteWanted(seen, cached);
+    if (wanted === undefined || cached?.metadata.resourceVersion !== seen.version) return ok(seen.version);
+    const annotations = { [LAST_GOOD_ANNOTATION]: wanted };
+    const written = await write(seen, { method: 'PATCH', body: { metadata: { ...metadataOf(seen), annotations } } });
+    return written.ok ? ok(written.value.metadata.resourceVersion) : written;
+  }
+
   const metadataOf = (seen: Resource) => ({ uid: seen.uid, resourceVersion: seen.version });
 
   const listed = await withinMs(clock, FIRST_LIST_MS, Promise.all(all.map(({ synced }) => synced)));
@@ -141,13 +152,15 @@ export async function createKubernetesStore(options: KubernetesStoreOptions): Pr
       const parsed = Status.safeParse(status);
       if (!parsed.success)
         return err(unavailable(`this status of ${keyText(seen.key)} could not be read back: ${parsed.error.message}`));
+      const noted = await note(seen);
+      if (!noted.ok) return noted;
       const written = await write(seen, {
         method: 'PUT',
         part: 'status',
         body: {
           apiVersion: API_VERSION,
           kind: KIND,
-          metadata: { ...seen.key, ...metadataOf(seen) },
+          metadata: { ...seen.key, ...metadataOf(seen), resourceVersion: noted.value },
           status: parsed.data,
         },
       });

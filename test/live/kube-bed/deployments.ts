@@ -10,6 +10,7 @@ export type Manifest = {
     readonly generation: number;
     readonly resourceVersion: string;
     readonly finalizers?: readonly string[];
+    readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly status?: Status;
 };

@@ -46,6 +46,7 @@ export async function startKubeOperator(
   const settings = {
     ...SETTINGS,
     logDirectory: join(bed.directory, 'logs'),
+    secretDirectory: join(bed.directory, 'secrets'),
     'local.directory': join(bed.directory, 'cluster'),
     ...options.settings,
   };
