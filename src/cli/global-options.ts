@@ -58,8 +58,15 @@ function flagSettings(options: GlobalOptions, flags: readonly SettingFlag[]): Fl
     values.set(path, value);
     spelling.set(path, flag.replace(/^-\w, /, '').replace(/ .*$/, ''));
   }
-  return { configFile: options.config, values, spelling: (path) => spelling.get(path) ?? `--set ${path}` };
+  return {
+    configFile: options.config,
+    values,
+    spelling: (path) => spelling.get(path) ?? spelling.get(listOf(path)) ?? `--set ${path}`,
+  };
 }
+
+/** An item is told by the flag of its list: `kubernetes.watchNamespaces.1`. */
+const listOf = (path: string): string => path.replace(/\.\d+$/, '');
 
 function problemLine({ where, key, message }: SettingProblem): string {
   return [where, key, message].filter((part) => part !== '').join(': ');

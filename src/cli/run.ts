@@ -8,7 +8,6 @@ import { openSlurm } from './compose.ts';
 import { dyingAt } from './failpoint.ts';
 import { type SettingFlag, withSettings } from './global-options.ts';
 import { createKnownSecrets } from './known-secrets.ts';
-import { startKubernetesOperator } from './kubernetes-operator.ts';
 import { startOperator } from './operator.ts';
 import { packageVersion } from './package.ts';
 import { FAILPOINT_VARIABLE } from './settings/layers.ts';
@@ -78,7 +77,9 @@ const PLACES = {
   directory: { place: ({ directory }: Settings) => ({ directory }), start: startOperator },
   kubernetes: {
     place: ({ kubernetes }: Settings) => ({ namespaces: namespacesInWords(kubernetes.watchNamespaces) }),
-    start: startKubernetesOperator,
+    // Loaded when it is wanted: the client takes longer to load than most commands take as a whole.
+    start: async (...about: Parameters<typeof startOperator>) =>
+      (await import('./kubernetes-operator.ts')).startKubernetesOperator(...about),
   },
 } as const;
 

@@ -12,7 +12,7 @@ import {
   serveEndpoints,
 } from '../telemetry/endpoints.ts';
 import type { Log } from '../telemetry/log.ts';
-import { createMetrics } from '../telemetry/metrics/metrics.ts';
+import type { Metrics } from '../telemetry/metrics/metrics.ts';
 import { packageVersion } from './package.ts';
 
 export type Telemetry = {
@@ -41,7 +41,9 @@ export async function openTelemetry(
   const usual = USUAL[settings.store];
   const metricsAt = settings.metricsBindAddress ?? usual.metrics;
   const healthAt = settings.healthProbeBindAddress ?? usual.health;
-  const metrics = metricsAt === '0' ? undefined : createMetrics({ ...about, version: packageVersion() });
+  // Loaded when it is wanted: no other command needs it.
+  const { createMetrics } = metricsAt === '0' ? {} : await import('../telemetry/metrics/metrics.ts');
+  const metrics = createMetrics?.({ ...about, version: packageVersion() });
   const wanted = [
     { name: 'metrics', at: metricsAt, pages: metrics ? metricsPages(metrics) : {} },
     { name: 'health', at: healthAt, pages: healthPages(about.ready) },
@@ -69,7 +71,7 @@ export async function openTelemetry(
   return ok({ metered: metrics?.metered ?? ((deps) => deps), close });
 }
 
-function metricsPages(metrics: ReturnType<typeof createMetrics>): Pages {
+function metricsPages(metrics: Metrics): Pages {
   return {
     '/metrics': async () => {
       const { text, type } = await metrics.page();
