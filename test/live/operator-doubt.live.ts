@@ -159,8 +159,8 @@ describe('an operator in doubt', { skip: whyNoBed() ?? false }, () => {
     await desk.tell('delete', 'robbed', '--wait');
     const kept = (await queue(on.bed)).filter(({ id }) => heirs.includes(id));
     assert.deepEqual(
-      kept.map(({ id, state }) => [id, state]),
-      heirs.map((id) => [id, 'RUNNING']),
+      kept.map(({ id, state }) => [id, ['PENDING', 'RUNNING'].includes(state)]),
+      heirs.map((id) => [id, true]),
     );
     assert.deepEqual(Object.keys(on.watch.attempts('robbed')), ['r0.a1']);
   });
