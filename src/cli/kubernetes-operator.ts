@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import os from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Key } from '../api/key.ts';
 import { steadyClock } from '../clock.ts';
 import type { Settings } from '../config.ts';
@@ -25,6 +26,8 @@ import type { KnownSecrets } from './known-secrets.ts';
 import { type Operator, silence } from './operator.ts';
 import { packageVersion } from './package.ts';
 import { openTelemetry } from './telemetry.ts';
+
+const REFRESH_RETRY_MS = 1_000;
 
 /**
  * An operator at work on resources of a Kubernetes API server; with others of its kind it acts only while it leads.
@@ -88,6 +91,8 @@ export async function startKubernetesOperator(
   const secrets = createKubernetesSecrets(api);
   const events = createEventObjects({ api, clock, instance: identity, onError: warn });
   const terms = createTerms(opened.value, log, async (termStore) => {
+    // What the leader before did in its last moments is seen before anything is decided.
+    while (leads() && !(await opened.value.refresh()).ok) await delay(REFRESH_RETRY_MS);
     const prober = createHttpProber({ clock });
     const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
     const deps = depsOf(cli, settings, log, known, { slurm: scoped, store: termStore, prober, events, secrets });

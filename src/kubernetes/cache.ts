@@ -21,12 +21,15 @@ export function createCache(
 ): ObjectCache {
   const objects = new Map<string, KubernetesObject>();
   const released = new Set<string>();
+  /** Of the newest list: what it lacks was gone by then, whatever a watch that lags behind it still tells. */
+  let listedVersion = '';
   const nameOf = (object: KubernetesObject): string => keyText(keyOfObject(object));
 
-  function put(object: KubernetesObject): void {
+  function put(object: KubernetesObject, isListed = false): void {
     if (released.has(object.metadata.uid)) return;
     const before = objects.get(nameOf(object));
     if (before && !isNewer(object.metadata.resourceVersion, before.metadata.resourceVersion)) return;
+    if (!before && !isListed && !isNewer(object.metadata.resourceVersion, listedVersion)) return;
     objects.set(nameOf(object), object);
     changed(before, object);
   }
@@ -42,7 +45,7 @@ export function createCache(
   return {
     get: (key) => objects.get(keyText(key)),
     all: () => [...objects.values()],
-    put,
+    put: (object) => put(object),
     wrote(object) {
       const before = objects.get(nameOf(object));
       if (before && isNewer(object.metadata.resourceVersion, before.metadata.resourceVersion))
@@ -61,7 +64,8 @@ export function createCache(
         const { uid, resourceVersion } = object.metadata;
         if (!present.has(uid) && !isNewer(resourceVersion, version)) remove(object);
       }
-      for (const object of listed) put(object);
+      for (const object of listed) put(object, true);
+      if (isNewer(version, listedVersion)) listedVersion = version;
     },
   };
 }

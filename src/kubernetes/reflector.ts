@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { ok, type Result } from '../result.ts';
 import { type ApiError, isGone, type KubernetesApi } from './api.ts';
 import { createCache, type ObjectCache } from './cache.ts';
 import { refusalIn } from './failure.ts';
@@ -27,6 +28,8 @@ export type Reflector = {
   readonly cache: ObjectCache;
   /** Resolves when the first list is in; rejects never. */
   readonly synced: Promise<void>;
+  /** Lists now, beside the watch: from here on the cache is no older than this call. */
+  refresh(): Promise<Result<void, ApiError>>;
   /** For how many ms the cache may be behind: since a list, an event or an accepted watch last proved it present. */
   behindMs(): number;
   /** Why it is behind; undefined while it is not. */
@@ -56,21 +59,29 @@ export function createReflector(options: ReflectorOptions): Reflector {
     trouble = undefined;
   }
 
+  /** @returns the version to watch from */
+  async function list(): Promise<Result<string, ApiError>> {
+    const listed = await listAll(api, path);
+    if (!listed.ok) return listed;
+    const { objects, version } = listed.value;
+    proved();
+    cache.replace(objects, version);
+    return ok(version);
+  }
+
   async function run(): Promise<void> {
     let version: string | undefined;
     let listedMs = 0;
     while (!ending.signal.aborted) {
       if (version === undefined || clock.now() - listedMs >= relistMs) {
         listedMs = clock.now();
-        const listed = await listAll(api, path);
+        const listed = await list();
         if (!listed.ok) {
           await failed(listed.error, 'the list');
           continue;
         }
-        version = listed.value.version;
-        proved();
+        version = listed.value;
         failures = 0;
-        cache.replace(listed.value.objects, version);
         synced.resolve();
       }
       const ended = await follow(version);
@@ -147,6 +158,10 @@ export function createReflector(options: ReflectorOptions): Reflector {
   return {
     cache,
     synced: synced.promise,
+    async refresh() {
+      const listed = await list();
+      return listed.ok ? ok(undefined) : listed;
+    },
     behindMs: () => clock.now() - provedMs,
     trouble: () => trouble,
     async close() {

@@ -9,6 +9,8 @@ export type HandDriven = KubernetesApi & {
   readonly watches: readonly WatchCall[];
   /** What every list answers from here on. */
   lists(answer: Result<readonly Body[], ApiError>, version?: string): void;
+  /** What any other call answers from here on; undefined: as a list. */
+  answers(how: (request: ApiRequest) => Result<unknown, ApiError> | undefined): void;
   /** The watch that is open, or the newest one. */
   tell(event: unknown): void;
   ends(how?: Result<void, ApiError>): void;
@@ -18,13 +20,14 @@ export function handDriven(): HandDriven {
   const requests: ApiRequest[] = [];
   const watches: WatchCall[] = [];
   let listing: Result<unknown, ApiError> = ok(page([], '1'));
+  let others: (request: ApiRequest) => Result<unknown, ApiError> | undefined = () => undefined;
   let end: (how: Result<void, ApiError>) => void = () => undefined;
   return {
     requests,
     watches,
     async request(request) {
       requests.push(request);
-      return listing;
+      return others(request) ?? listing;
     },
     watch(call) {
       watches.push(call);
@@ -36,6 +39,9 @@ export function handDriven(): HandDriven {
     },
     lists(answer, version = '1') {
       listing = answer.ok ? ok(page(answer.value, version)) : answer;
+    },
+    answers(how) {
+      others = how;
     },
     tell: (event) => watches.at(-1)?.event(event),
     ends: (how = ok(undefined)) => end(how),

@@ -124,6 +124,29 @@ describe('a reflector', () => {
     assert.ok(api.requests.length >= 11 && api.requests.length <= 13, `${api.requests.length} lists in an hour`);
   });
 
+  test('a list beside the watch is at once what is known, and a watch that lags behind it takes nothing back', async () => {
+    await start();
+    news.length = 0;
+    api.lists(ok([object('a', 30), object('c', 35)]), '40');
+    assert.deepEqual(await reflector.refresh(), ok(undefined));
+    assert.deepEqual(
+      [held(), news],
+      [
+        ['a@30', 'c@35'],
+        ['b@7 → -', 'a@5 → a@30', '- → c@35'],
+      ],
+    );
+    news.length = 0;
+    event('MODIFIED', object('b', 12));
+    event('MODIFIED', object('a', 20));
+    event('DELETED', object('b', 25));
+    assert.deepEqual([held(), news], [['a@30', 'c@35'], []]);
+    event('ADDED', object('b', 41, { uid: 'uid-another' }));
+    assert.deepEqual(held(), ['a@30', 'b@41', 'c@35']);
+    api.lists(err(DOWN));
+    assert.deepEqual(await reflector.refresh(), err(DOWN));
+  });
+
   test('an answer to our own write and the watch tell the same in any order, and the cache goes forward only', async () => {
     await start();
     news.length = 0;

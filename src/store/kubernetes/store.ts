@@ -27,12 +27,19 @@ export type KubernetesStoreOptions = {
   readonly relistMs?: number;
 };
 
+export interface KubernetesExtras {
+  /** From here on what is read is no older than this call: for whoever begins to act on what others did before. */
+  refresh(): Promise<Result<void, StoreError>>;
+}
+
 /** A cache that was not proved present for so long is no knowledge any more. */
 const STALE_MS = 45_000;
 const FIRST_LIST_MS = 30_000;
 
 /** Resources of the Kubernetes API. Read from a cache that list and watch keep; written with the version that was seen. */
-export async function createKubernetesStore(options: KubernetesStoreOptions): Promise<Result<Store, StoreError>> {
+export async function createKubernetesStore(
+  options: KubernetesStoreOptions,
+): Promise<Result<Store & KubernetesExtras, StoreError>> {
   const { api, clock } = options;
   const namespaces = [...new Set(options.namespaces ?? [])];
   const id = options.id === undefined ? await readClusterId(api, clock) : ok(options.id);
@@ -130,6 +137,11 @@ export async function createKubernetesStore(options: KubernetesStoreOptions): Pr
 
   return ok({
     id: id.value,
+    async refresh() {
+      const listed = await Promise.all(all.map((reflector) => reflector.refresh()));
+      const failed = listed.find((one) => !one.ok);
+      return failed && !failed.ok ? err(unavailable(failed.error.message)) : ok(undefined);
+    },
     async list() {
       const error = all.map(silence).find((found) => found !== undefined);
       if (error) return err(error);
