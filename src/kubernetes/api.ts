@@ -2,8 +2,17 @@ import type { Result } from '../result.ts';
 
 /** How a call to the API server may fail, by what the caller may conclude. */
 export type ApiError =
-  /** It answered, and nothing was done. `code` is HTTP's, `reason` the API's own word such as `NotFound`. */
-  | { readonly kind: 'refused'; readonly code: number; readonly reason: string; readonly message: string }
+  /**
+   * It answered, and nothing was done. `code` is HTTP's, `reason` the API's own word such as `NotFound`, `about` the name
+   * of the object it speaks of.
+   */
+  | {
+      readonly kind: 'refused';
+      readonly code: number;
+      readonly reason: string;
+      readonly message: string;
+      readonly about?: string;
+    }
   /** Never begun: no connection, or the server is too busy or still starting. */
   | { readonly kind: 'unreachable'; readonly message: string }
   /** It may have been done: the answer did not come, or not whole. */
@@ -43,7 +52,9 @@ export interface KubernetesApi {
 /** Names who wrote a field, in `metadata.managedFields`. */
 export const FIELD_MANAGER = 'vllm-slurm-operator';
 
-export const isNotFound = (error: ApiError): boolean => error.kind === 'refused' && error.code === 404;
+/** The object is not there. A 404 that names none is of the path: the whole kind is unknown, at present. */
+export const isNotFound = (error: ApiError): boolean =>
+  error.kind === 'refused' && error.code === 404 && error.about !== undefined;
 export const isConflict = (error: ApiError): boolean => error.kind === 'refused' && error.code === 409;
 /** The version asked for is too old to go on from: only a new list helps. */
 export const isGone = (error: ApiError): boolean => error.kind === 'refused' && error.code === 410;

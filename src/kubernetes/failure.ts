@@ -6,6 +6,7 @@ const StatusBody = z.object({
   message: z.string().default(''),
   reason: z.string().default(''),
   code: z.number().optional(),
+  details: z.object({ name: z.string().optional() }).nullish(),
 });
 
 /** Codes by which the server says that it has not even begun. */
@@ -20,7 +21,8 @@ export function refusalOf(code: number, body: string): ApiError {
   const message = `the API server answered ${code}${reason === '' ? '' : ` ${reason}`}: ${words.slice(0, LONGEST_MESSAGE)}`;
   if (NOT_BEGUN.includes(code)) return { kind: 'unreachable', message };
   if (code >= 500) return { kind: 'unknown', message };
-  return { kind: 'refused', code, reason, message };
+  const about = said.success ? said.data.details?.name || undefined : undefined;
+  return { kind: 'refused', code, reason, message, ...(about !== undefined && { about }) };
 }
 
 /** The `Status` that ends a watch in an event of type ERROR. */

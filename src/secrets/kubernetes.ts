@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { KubernetesApi } from '../kubernetes/api.ts';
+import { isNotFound, type KubernetesApi } from '../kubernetes/api.ts';
 import { err } from '../result.ts';
 import type { SecretReader } from './secrets.ts';
 import { missing, secretValue, unreachable } from './value.ts';
@@ -29,7 +29,7 @@ export function createKubernetesSecrets(api: Pick<KubernetesApi, 'request'>): Se
       if (!answer.ok) {
         const { error } = answer;
         if (error.kind !== 'refused') return err(unreachable(`${place} cannot be read: ${error.message}`));
-        if (error.code === 404) return err(missing(`there is no Secret ${namespace}/${name}`));
+        if (isNotFound(error)) return err(missing(`there is no Secret ${namespace}/${name}`));
         return err(missing(`the operator may not read Secret ${namespace}/${name}: ${error.message}`));
       }
       const parsed = Secret.safeParse(answer.value);

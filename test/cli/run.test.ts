@@ -116,3 +116,10 @@ test('flags of other controllers are known, and a wrong value is told by the fla
   ])
     assert.match(stderr, line);
 });
+
+test('commands that look into a directory send people to kubectl where deployments are in Kubernetes', async () => {
+  await using here = workspace();
+  const { code, stdout, stderr } = await here.run('get', '--set', 'store=kubernetes');
+  assert.deepEqual([code, stdout], [2, '']);
+  assert.match(stderr, /^error: the setting store is kubernetes: use kubectl for its deployments/);
+});

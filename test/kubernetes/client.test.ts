@@ -76,13 +76,15 @@ describe('the client of the API server', () => {
     });
 
   test('a refusal is told in the server’s own words', async () => {
-    answer = saying(409, { message: 'the object has been modified', reason: 'Conflict', code: 409 });
+    const details = { name: 'web', kind: 'vllmdeployments' };
+    answer = saying(409, { message: 'the object has been modified', reason: 'Conflict', code: 409, details });
     assert.deepEqual(await api.request({ method: 'PUT', path: '/a', body: {} }), {
       ok: false,
       error: {
         kind: 'refused',
         code: 409,
         reason: 'Conflict',
+        about: 'web',
         message: 'the API server answered 409 Conflict: the object has been modified',
       },
     });

@@ -27,7 +27,7 @@ test('a key of a Secret is read from the deployment’s own namespace', async ()
 const CASES: readonly (readonly [string, Result<unknown, ApiError>, 'missing' | 'unreachable', RegExp])[] = [
   [
     'no Secret',
-    err({ kind: 'refused', code: 404, reason: 'NotFound', message: '' }),
+    err({ kind: 'refused', code: 404, reason: 'NotFound', message: '', about: 'hub' }),
     'missing',
     /^there is no Secret team-a\/hub$/,
   ],

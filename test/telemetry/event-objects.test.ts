@@ -78,7 +78,7 @@ test('the same again is counted in the one there is, and after a while a new one
 });
 
 test('one that the server has forgotten is made anew', async () => {
-  const missing = err({ kind: 'refused' as const, code: 404, reason: 'NotFound', message: '' });
+  const missing = err({ kind: 'refused' as const, code: 404, reason: 'NotFound', message: '', about: 'it' });
   const { requests, clock, events } = stage(({ method }) => (method === 'PATCH' ? missing : ok({})));
   await events.record(resource(), [event(), event()]);
   await clock.advance(0);

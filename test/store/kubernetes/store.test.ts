@@ -11,7 +11,10 @@ import { type HandDriven, handDriven, object } from '../../kubernetes/cluster.ts
 const KEY = { namespace: 'default', name: 'web' };
 const PATH = '/apis/vllm-slurm.dev/v1alpha1/namespaces/default/vllmdeployments/web';
 const SPEC = { model: { uri: 'hf://org/model' } };
-const refused = (code: number, reason: string): ApiError => ({ kind: 'refused', code, reason, message: reason });
+const refused = (code: number, reason: string): ApiError => ({
+  ...{ kind: 'refused', code, reason, message: reason },
+  about: 'web',
+});
 const LOST: ApiError = { kind: 'unknown', message: 'the answer was lost' };
 const DOWN: ApiError = { kind: 'unreachable', message: 'no connection' };
 
@@ -119,8 +122,12 @@ describe('the Kubernetes store, when the API server answers otherwise', () => {
     assert.deepEqual(await store.get(other), ok(undefined));
     api.answers(({ path }) => (path.endsWith('/api') ? ok({ ...object('api', 11), spec: SPEC }) : undefined));
     assert.equal((await find(store, other)).version, '11');
-    api.answers(({ path }) => (path.endsWith('/api') ? err(DOWN) : undefined));
-    assert.equal(failure(await store.get(other)), 'unavailable');
+    // The kind itself is unknown: its definition is being replaced, or the server has only begun.
+    const unknownKind: ApiError = { kind: 'refused', code: 404, reason: 'NotFound', message: 'no such resource' };
+    for (const error of [DOWN, LOST, unknownKind, refused(403, 'Forbidden')]) {
+      api.answers(({ path }) => (path.endsWith('/api') ? err(error) : undefined));
+      assert.equal(failure(await store.get(other)), 'unavailable');
+    }
     assert.deepEqual(asked(), []);
   });
 
