@@ -82,7 +82,7 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
     wait === undefined ||
     exhausted ||
     (verdict.reason === 'CancelledExternally' && restart.onExternalCancel === 'Hold');
-  const { retryTime: _, retryReason: __, held: ___, doubtUntil: ____, ...rest } = record;
+  const { retryTime: _, retryReason: __, held: ___, ...rest } = record;
   const blamed = verdict.blame === 'node' ? (end.failedNodes.length > 0 ? end.failedNodes : end.nodes) : [];
   return {
     verdict,
