@@ -2,17 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import os from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Key } from '../api/key.ts';
 import { steadyClock } from '../clock.ts';
 import type { Settings } from '../config.ts';
 import type { Deps } from '../controller/deps.ts';
 import { fenced } from '../controller/fence.ts';
-import { type Controller, createController } from '../controller/run.ts';
+import { createController } from '../controller/run.ts';
 import { withinNamespaces } from '../controller/scope.ts';
 import { createKubernetesApi } from '../kubernetes/client.ts';
 import { loadCredentials } from '../kubernetes/credentials.ts';
 import { createKubernetesLease } from '../kubernetes/lease.ts';
 import { ELECTION_TIMING, type Election, startElection } from '../lease/election.ts';
+import { createTerms } from '../lease/terms.ts';
 import { createHttpProber } from '../probe/http.ts';
 import { err, ok, type Result } from '../result.ts';
 import { createKubernetesSecrets } from '../secrets/kubernetes.ts';
@@ -90,21 +90,25 @@ export async function startKubernetesOperator(
   );
   const secrets = createKubernetesSecrets(api);
   const events = createEventObjects({ api, clock, instance: identity, onError: warn });
-  const terms = createTerms(opened.value, log, async (termStore) => {
-    // What the leader before did in its last moments is seen before anything is decided.
-    while (leads() && !(await opened.value.refresh()).ok) await delay(REFRESH_RETRY_MS);
-    const prober = createHttpProber({ clock });
-    const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
-    const deps = depsOf(cli, settings, log, known, { slurm: scoped, store: termStore, prober, events, secrets });
-    const controller = createController(equip(telemetry.value.metered(fenced(deps, leads))));
-    await controller.start();
-    return {
-      async stop() {
-        await controller.stop();
-        await prober.close();
-      },
-    };
-  });
+  const terms = createTerms(
+    opened.value,
+    (error) => log.error({ error }, 'a term of leadership failed'),
+    async (termStore) => {
+      // What the leader before did in its last moments is seen before anything is decided.
+      while (leads() && !(await opened.value.refresh()).ok) await delay(REFRESH_RETRY_MS);
+      const prober = createHttpProber({ clock });
+      const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
+      const deps = depsOf(cli, settings, log, known, { slurm: scoped, store: termStore, prober, events, secrets });
+      const controller = createController(equip(telemetry.value.metered(fenced(deps, leads))));
+      await controller.start();
+      return {
+        async stop() {
+          await controller.stop();
+          await prober.close();
+        },
+      };
+    },
+  );
   if (kubernetes.leaderElect) {
     const { retryMs } = ELECTION_TIMING;
     election = startElection({
@@ -133,46 +137,4 @@ export async function startKubernetesOperator(
       await api.close();
     },
   });
-}
-
-type Terms = {
-  /** Begins a term or ends it, each when the one before is done. */
-  turn(leads: boolean): void;
-  end(): Promise<void>;
-};
-
-/** A controller for each term of leadership, on one store that stays warm between them. */
-function createTerms(store: Store, log: Log, begin: (store: Store) => Promise<Pick<Controller, 'stop'>>): Terms {
-  let wake: ((key: Key) => void) | undefined;
-  store.watch((key) => wake?.(key));
-  const termStore: Store = {
-    ...store,
-    watch: (waker) => {
-      wake = waker;
-    },
-  };
-  let term: Pick<Controller, 'stop'> | undefined;
-  let turning = Promise.resolve();
-
-  async function take(leads: boolean): Promise<void> {
-    wake = undefined;
-    await term?.stop();
-    term = leads ? await begin(termStore) : undefined;
-  }
-
-  function turn(leads: boolean): void {
-    turning = turning
-      .then(() => take(leads))
-      .catch((error: unknown) =>
-        log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a term of leadership failed'),
-      );
-  }
-
-  return {
-    turn,
-    async end() {
-      turn(false);
-      await turning;
-    },
-  };
 }
