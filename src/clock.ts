@@ -27,3 +27,6 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** For spans of time only: never set back or forth. It counts from some moment of its own. */
+export const steadyClock: Clock = { now: () => performance.now(), after: systemClock.after };

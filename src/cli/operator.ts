@@ -1,23 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { policyOf, type Settings, siteOf } from '../config.ts';
+import type { Settings } from '../config.ts';
 import type { Deps } from '../controller/deps.ts';
 import { createController } from '../controller/run.ts';
 import { createHttpProber } from '../probe/http.ts';
-import { readLogTail } from '../probe/log-tail.ts';
 import { err, ok, type Result } from '../result.ts';
-import { createSecretDirectory } from '../secrets/directory.ts';
 import { createStandaloneSecrets } from '../secrets/standalone.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import { createDirectoryStore } from '../store/directory/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventFiles } from '../telemetry/event-files.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Cli } from './cli.ts';
+import { depsOf, type Process } from './deps.ts';
 import type { KnownSecrets } from './known-secrets.ts';
-import { serveScript, standInCommand } from './package.ts';
-
-type Process = Pick<Cli, 'clock' | 'environment' | 'userId'>;
+import { openTelemetry } from './telemetry.ts';
 
 /** An operator at work on a directory. */
 export type Operator = {
@@ -52,41 +47,33 @@ export async function startOperator(
   });
   if (!opened.ok) return err(opened.error.message);
   const store = opened.value;
+  const telemetry = await openTelemetry(settings, log, {
+    clock: cli.clock,
+    store,
+    ready: { store: () => silence(store) },
+  });
+  if (!telemetry.ok) {
+    await store.close();
+    return telemetry;
+  }
   const prober = createHttpProber({ clock: cli.clock });
-  const controller = createController(equip(depsOf(cli, settings, log, known, { slurm, store, prober })));
+  const warn = (message: string): void => log.warn(message);
+  const events = createEventFiles(settings.directory, warn);
+  const secrets = createStandaloneSecrets({ environment: cli.environment, clock: cli.clock, warn });
+  const deps = depsOf(cli, settings, log, known, { slurm, store, prober, events, secrets });
+  const controller = createController(equip(telemetry.value.metered(deps)));
   await controller.start();
   return ok({
     store,
     async stop() {
       await controller.stop();
-      await Promise.all([prober.close(), store.close()]);
+      await Promise.all([prober.close(), store.close(), telemetry.value.close()]);
     },
   });
 }
 
-function depsOf(
-  { clock, environment, userId }: Process,
-  settings: Settings,
-  log: Log,
-  known: KnownSecrets,
-  ports: Pick<Deps, 'slurm' | 'store' | 'prober'>,
-): Deps {
-  const { limits, intervals } = settings;
-  const warn = (message: string) => log.warn(message);
-  const owner = ports.store.id;
-  return {
-    ...ports,
-    secrets: known.reader(createStandaloneSecrets({ environment, clock, warn })),
-    secretFiles: known.files(createSecretDirectory({ directory: settings.secretDirectory, owner, clock, userId })),
-    events: createEventFiles(settings.directory, warn),
-    clock,
-    log,
-    policy: policyOf(settings),
-    site: siteOf(settings, standInCommand()),
-    body: serveScript(),
-    tail: (file) => readLogTail(file, limits.maxLogBytes, known),
-    entropy: () => BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36),
-    limits: { turns: limits.concurrency, slurmCalls: limits.slurmCalls, suspectFraction: settings.suspectFraction },
-    intervals: { resyncMs: intervals.resyncSeconds * 1000, sweepMs: intervals.sweepSeconds * 1000 },
-  };
+/** Why the store does not answer, if it does not. */
+export async function silence(store: Pick<Store, 'list'>): Promise<string | undefined> {
+  const listed = await store.list();
+  return listed.ok ? undefined : listed.error.message;
 }

@@ -6,6 +6,7 @@ import type { SecretFiles, SecretReader } from '../secrets/secrets.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Store } from '../store/store.ts';
 import type { EventSink } from './events.ts';
+import type { QueueMeter } from './queue.ts';
 
 /** What the controller stands on. `main.ts` and the scenarios choose the adapters. */
 export type Deps = {
@@ -17,6 +18,8 @@ export type Deps = {
   readonly events: EventSink;
   readonly clock: Clock;
   readonly log: Log;
+  /** Hears how busy the controller is; nothing is decided from it. */
+  readonly meter?: QueueMeter;
   readonly policy: Policy;
   readonly site: Site;
   /** Text of `config/launch/serve.sh`. */

@@ -63,6 +63,7 @@ export function createController(deps: Deps): Controller {
   const limit = createLimit(limits.slurmCalls);
   const queue = createQueue({
     clock,
+    ...(deps.meter && { meter: deps.meter }),
     atOnce: limits.turns,
     async turn(name) {
       const turn = await reconcile(keyOf(name), counted, shared, limit);

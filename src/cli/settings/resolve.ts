@@ -71,8 +71,12 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     const from = layers.findLast((layer) => holds(layer.values, at));
     return path.resolve(from?.base ?? places.home, expand(value, places));
   };
+  const { kubeconfig } = settings.kubernetes;
   return {
     ...settings,
+    ...(kubeconfig !== undefined && {
+      kubernetes: { ...settings.kubernetes, kubeconfig: absolute(kubeconfig, 'kubernetes', 'kubeconfig') },
+    }),
     directory: absolute(settings.directory, 'directory'),
     logDirectory: absolute(settings.logDirectory, 'logDirectory'),
     secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),
