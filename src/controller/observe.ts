@@ -10,6 +10,7 @@ import type { StoreError } from '../store/store.ts';
 import type { Deps } from './deps.ts';
 import type { Details } from './details.ts';
 import type { Nodes } from './nodes.ts';
+import type { SecretCheck } from './secret-checks.ts';
 import { lackingSecrets, withKeys } from './secrets.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -18,6 +19,7 @@ export type Shared = {
   readonly snapshot: Snapshot;
   readonly nodes: Nodes;
   readonly details: Details;
+  readonly secretCheck: SecretCheck;
   /** Every endpoint of the fleet stopped answering at once. */
   networkSuspect(): boolean;
 };
@@ -44,7 +46,7 @@ export async function observe(
   const wanted = targetsWanted(resource, followed, { nodeAddresses, site: deps.site });
   const [probes, secretProblems, endings, logTails, history] = await Promise.all([
     probe(resource, wanted, deps),
-    lackingSecrets(resource, deps),
+    lackingSecrets(resource, shared.secretCheck),
     slurm.known ? askEndings(resource, slurm.value, shared.details) : new Map(),
     slurm.known ? readTails(resource, slurm.value, shared.details) : new Map(),
     slurm.known && !viewSuspect ? askHistory(resource, slurm.value, shared.details) : new Map(),

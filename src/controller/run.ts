@@ -8,6 +8,7 @@ import { createNodes } from './nodes.ts';
 import type { Shared } from './observe.ts';
 import { createQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
+import { createSecretChecks } from './secret-checks.ts';
 import { createSnapshot } from './snapshot.ts';
 import { sweep } from './sweep.ts';
 import { sweepSecrets } from './sweep-secrets.ts';
@@ -37,6 +38,7 @@ export function createController(deps: Deps): Controller {
     snapshot,
     nodes,
     details: createDetails(deps),
+    secretCheck: createSecretChecks(deps),
     networkSuspect: network.isSuspect,
   };
   const counted: Deps = {

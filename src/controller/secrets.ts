@@ -5,18 +5,19 @@ import { readSecretFileName, type SecretToPlace, secretsOf } from '../launch/sec
 import type { ProbeMemory, ProbeTarget } from '../probe/prober.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { Deps } from './deps.ts';
+import type { SecretCheck } from './secret-checks.ts';
 
 type Ports = Pick<Deps, 'secrets' | 'secretFiles'>;
 
-/** Which secrets of the spec cannot be read at present. The values are let go of: only whoever places one needs it. */
+/** Which secrets of the spec cannot be read at present. */
 export async function lackingSecrets(
   { key, spec, deletingSinceMs }: Resource,
-  { secrets }: Ports,
+  check: SecretCheck,
 ): Promise<readonly SecretProblem[]> {
   if (!spec || deletingSinceMs !== undefined) return [];
   const asked = secretsOf(spec).map(async ({ field, source }): Promise<readonly SecretProblem[]> => {
-    const read = await secrets.read(key.namespace, source);
-    return read.ok ? [] : [{ field, ...read.error }];
+    const error = await check(key.namespace, source);
+    return error ? [{ field, ...error }] : [];
   });
   return (await Promise.all(asked)).flat();
 }

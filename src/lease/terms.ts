@@ -1,4 +1,5 @@
 import type { Key } from '../api/key.ts';
+import type { Clock } from '../clock.ts';
 import type { Controller } from '../controller/run.ts';
 import type { Store } from '../store/store.ts';
 
@@ -8,9 +9,13 @@ export type Terms = {
   end(): Promise<void>;
 };
 
+/** Who holds the lease and cannot begin keeps everybody else from it: so it is tried again. */
+const BEGIN_AGAIN_MS = 5_000;
+
 /** A controller for each term of leadership, on one store that stays warm between them. */
 export function createTerms(
   store: Store,
+  clock: Clock,
   onError: (error: string) => void,
   begin: (store: Store) => Promise<Pick<Controller, 'stop'>>,
 ): Terms {
@@ -24,17 +29,26 @@ export function createTerms(
   };
   let term: Pick<Controller, 'stop'> | undefined;
   let turning = Promise.resolve();
+  let turns = 0;
+  let withdrawAgain = (): void => undefined;
 
   async function take(leads: boolean): Promise<void> {
     wake = undefined;
-    await term?.stop();
+    const before = term;
+    term = undefined;
+    await before?.stop();
     term = leads ? await begin(termStore) : undefined;
   }
 
   function turn(leads: boolean): void {
+    withdrawAgain();
+    const mine = ++turns;
     turning = turning
       .then(() => take(leads))
-      .catch((error: unknown) => onError(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+      .catch((error: unknown) => {
+        onError(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        if (leads && mine === turns) withdrawAgain = clock.after(BEGIN_AGAIN_MS, () => turn(true));
+      });
   }
 
   return {

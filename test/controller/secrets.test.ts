@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createSecretChecks } from '../../src/controller/secret-checks.ts';
 import { forgetSecrets, lackingSecrets, withKeys } from '../../src/controller/secrets.ts';
 import { sweepSecrets } from '../../src/controller/sweep-secrets.ts';
 import type { OwnJob } from '../../src/decide/observation.ts';
@@ -17,15 +18,49 @@ describe('the secrets of a spec', () => {
   it('that cannot be read are told by field and reason, and no value is kept', async () => {
     const both = { model: { uri: 'hf://a/b', tokenFrom: { env: 'T' } }, ...KEYED };
     const half: SecretReader = { read: async (_, { env }) => (env === 'T' ? ok('hf_x') : lacks.read('', {})) };
-    assert.deepEqual(await lackingSecrets(resource({ spec: both }), ground({ secrets: half })), [
+    assert.deepEqual(await lackingSecrets(resource({ spec: both }), createSecretChecks(ground({ secrets: half }))), [
       { field: 'spec.endpoint.apiKeyFrom', kind: 'missing', message: 'there is no KEY' },
     ]);
   });
 
   it('are not asked for where there are none, or the deployment goes', async () => {
-    const deps = ground({ secrets: lacks });
-    assert.deepEqual(await lackingSecrets(resource(), deps), []);
-    assert.deepEqual(await lackingSecrets(resource({ spec: KEYED, deletingSinceMs: NOW }), deps), []);
+    const check = createSecretChecks(ground({ secrets: lacks }));
+    assert.deepEqual(await lackingSecrets(resource(), check), []);
+    assert.deepEqual(await lackingSecrets(resource({ spec: KEYED, deletingSinceMs: NOW }), check), []);
+  });
+});
+
+describe('whether a secret can be read', () => {
+  it('is asked once for all turns of a moment, each namespace and key apart, and again after it', async () => {
+    const asked: string[] = [];
+    const secrets: SecretReader = {
+      async read(namespace, { env }) {
+        asked.push(`${namespace}/${env}`);
+        return lacks.read('', {});
+      },
+    };
+    const { clock, ...deps } = ground({ secrets });
+    const check = createSecretChecks({ ...deps, clock });
+    const lacking = { kind: 'missing', message: 'there is no KEY' };
+    const twice = await Promise.all([check('a', { env: 'KEY' }), check('a', { env: 'KEY' })]);
+    assert.deepEqual(twice, [lacking, lacking]);
+    await check('b', { env: 'KEY' });
+    await check('a', { env: 'OTHER' });
+    assert.deepEqual(asked, ['a/KEY', 'b/KEY', 'a/OTHER']);
+    await clock.advance(5_000);
+    await check('a', { env: 'KEY' });
+    assert.deepEqual(asked, ['a/KEY', 'b/KEY', 'a/OTHER', 'a/KEY']);
+  });
+
+  it('is remembered of so many and no more', async () => {
+    let reads = 0;
+    const secrets: SecretReader = { read: async () => ok(`sk-${++reads}`) };
+    const check = createSecretChecks(ground({ secrets }));
+    for (let n = 0; n <= 1_000; n++) await check(`namespace-${n}`, { env: 'KEY' });
+    await check('namespace-1000', { env: 'KEY' });
+    assert.equal(reads, 1_001);
+    await check('namespace-0', { env: 'KEY' });
+    assert.equal(reads, 1_002);
   });
 });
 

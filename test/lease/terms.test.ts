@@ -8,12 +8,13 @@ const KEY = { namespace: 'default', name: 'web' };
 const SPEC = { model: { uri: 'hf://org/model' } };
 
 test('a term begins when the one before has ended, however quickly leadership comes and goes', async () => {
-  const { store } = ground();
+  const { store, clock } = ground();
   const happened: string[] = [];
   const ending = gate();
   let terms = 0;
   const { turn, end } = createTerms(
     store,
+    clock,
     () => undefined,
     async () => {
       terms += 1;
@@ -38,11 +39,12 @@ test('a term begins when the one before has ended, however quickly leadership co
 });
 
 test('who is woken is the term that is, and between two terms nobody', async () => {
-  const { store } = ground();
+  const { store, clock } = ground();
   const woken: string[] = [];
   let terms = 0;
   const { turn, end } = createTerms(
     store,
+    clock,
     () => undefined,
     async (termStore: Store) => {
       terms += 1;
@@ -68,8 +70,10 @@ test('who is woken is the term that is, and between two terms nobody', async () 
 test('a term that cannot begin is told, and the next one may', async () => {
   const errors: string[] = [];
   let begun = 0;
+  const { store, clock } = ground();
   const { turn, end } = createTerms(
-    ground().store,
+    store,
+    clock,
     (error) => void errors.push(error),
     async () => {
       begun += 1;
@@ -86,4 +90,34 @@ test('a term that cannot begin is told, and the next one may', async () => {
     errors.map((error) => error.split('\n', 1)[0]),
     ['Error: a mistake'],
   );
+});
+
+test('a leader that cannot begin its term tries again for as long as it leads, and then no more', async () => {
+  const { store, clock } = ground();
+  let tries = 0;
+  const happened: string[] = [];
+  const { turn, end } = createTerms(
+    store,
+    clock,
+    (error) => void happened.push(error.split('\n', 1)[0] ?? ''),
+    async () => {
+      tries += 1;
+      if (tries !== 2) throw new Error(`mistake ${tries}`);
+      happened.push('begun');
+      return { stop: async () => void happened.push('ended') };
+    },
+  );
+  turn(true);
+  await settled();
+  await clock.advance(5_000);
+  await settled();
+  assert.deepEqual(happened, ['Error: mistake 1', 'begun']);
+  turn(false);
+  turn(true);
+  await settled();
+  turn(false);
+  await settled();
+  await clock.advance(60_000);
+  await end();
+  assert.deepEqual(happened, ['Error: mistake 1', 'begun', 'ended', 'Error: mistake 3']);
 });
