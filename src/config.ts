@@ -161,6 +161,12 @@ export const Settings = z
         leaseName: dnsLabel()
           .default('vllm-slurm-operator')
           .describe('One for all operators that look after the same deployments.'),
+        publishServices: z
+          .boolean()
+          .default(true)
+          .describe(
+            'Whether each deployment gets a Service of its own name whose endpoints are the nodes that serve it. Switched off, those that are there stay as they are.',
+          ),
       })
       .prefault({})
       .describe('For `store: kubernetes`.'),

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import { mkdir } from 'node:fs/promises';
 import os from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,6 +15,7 @@ import { createKubernetesLease } from '../kubernetes/lease.ts';
 import { ELECTION_TIMING, type Election, startElection } from '../lease/election.ts';
 import { createTerms } from '../lease/terms.ts';
 import { createHttpProber } from '../probe/http.ts';
+import { createServices } from '../publish/services.ts';
 import { err, ok, type Result } from '../result.ts';
 import { createKubernetesSecrets } from '../secrets/kubernetes.ts';
 import type { Slurm } from '../slurm/slurm.ts';
@@ -92,6 +94,7 @@ export async function startKubernetesOperator(
   const events = createEventObjects({ api, clock, instance: identity, onError: warn });
   const terms = createTerms(
     opened.value,
+    clock,
     (error) => log.error({ error }, 'a term of leadership failed'),
     async (termStore) => {
       // What the leader before did in its last moments is seen before anything is decided.
@@ -99,14 +102,21 @@ export async function startKubernetesOperator(
       const prober = createHttpProber({ clock });
       const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
       const deps = depsOf(cli, settings, log, known, { slurm: scoped, store: termStore, prober, events, secrets });
-      const controller = createController(equip(telemetry.value.metered(fenced(deps, leads))));
-      await controller.start();
-      return {
-        async stop() {
-          await controller.stop();
-          await prober.close();
-        },
-      };
+      // Of this term: what it remembers as published, another leader may have changed since.
+      const publisher = kubernetes.publishServices ? createServices({ api, clock, resolve: lookUp }) : undefined;
+      const published = { ...deps, ...(publisher && { publisher }) };
+      const controller = createController(equip(telemetry.value.metered(fenced(published, leads))));
+      async function stop(): Promise<void> {
+        await controller.stop();
+        await prober.close();
+      }
+      try {
+        await controller.start();
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+      return { stop };
     },
   );
   if (kubernetes.leaderElect) {
@@ -137,4 +147,14 @@ export async function startKubernetesOperator(
       await api.close();
     },
   });
+}
+
+/** DNS as this machine knows it: the very names that probes go to. */
+async function lookUp(host: string): Promise<readonly string[]> {
+  try {
+    return (await lookup(host, { all: true })).map(({ address }) => address);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTFOUND') return [];
+    throw error;
+  }
 }

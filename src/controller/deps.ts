@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Policy } from '../decide/policy.ts';
 import type { Site } from '../launch/site.ts';
 import type { Prober } from '../probe/prober.ts';
+import type { Publisher } from '../publish/publisher.ts';
 import type { SecretFiles, SecretReader } from '../secrets/secrets.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Store } from '../store/store.ts';
@@ -16,6 +17,8 @@ export type Deps = {
   readonly secrets: SecretReader;
   readonly secretFiles: SecretFiles;
   readonly events: EventSink;
+  /** Absent where nothing is published beside the status. */
+  readonly publisher?: Publisher;
   readonly clock: Clock;
   readonly log: Log;
   /** Hears how busy the controller is; nothing is decided from it. */

@@ -6,7 +6,7 @@ import type { Deps } from './deps.ts';
  * is begun. What was begun while it led may still land; the claim in the status, which the next leader reads, says so.
  */
 export function fenced(deps: Deps, leads: () => boolean): Deps {
-  const { store, slurm, events, secretFiles } = deps;
+  const { store, slurm, events, secretFiles, publisher } = deps;
   const refused = err({ kind: 'unavailable' as const, message: NOT_LEADING });
   const notBegun = err({ kind: 'unreachable' as const, message: NOT_LEADING });
   return {
@@ -32,6 +32,9 @@ export function fenced(deps: Deps, leads: () => boolean): Deps {
         if (leads()) await events.record(resource, list);
       },
     },
+    ...(publisher && {
+      publisher: { ...publisher, publish: (resource, status) => publisher.publish(resource, status, leads) },
+    }),
   };
 }
 

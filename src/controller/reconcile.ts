@@ -2,12 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Key, keyText } from '../api/key.ts';
 import type { Resource } from '../api/resource.ts';
 import type { Status } from '../api/status.ts';
+import { rfc3339 } from '../api/time.ts';
 import { decide } from '../decide/decide.ts';
 import type { Outcome } from '../decide/plan.ts';
 import { settle } from '../decide/settle.ts';
 import { act, type SlurmLimit } from './act.ts';
 import type { Deps } from './deps.ts';
-import { eventsOf } from './events.ts';
+import { type DeploymentEvent, eventsOf } from './events.ts';
 import { observe, type Shared } from './observe.ts';
 
 export type Turn = {
@@ -27,7 +28,10 @@ export async function reconcile(key: Key, deps: Deps, shared: Shared, limit: Slu
     return { requeueAfterMs: RETRY_WRITE_MS, acted: false };
   }
   const seen = observed.value;
-  if (!seen) return { requeueAfterMs: undefined, acted: false };
+  if (!seen) {
+    deps.publisher?.forget(key);
+    return { requeueAfterMs: undefined, acted: false };
+  }
   const plan = decide(seen);
   const { outcomes, resource } = await act(seen.resource, plan.actions, deps, limit);
   const settled = settle(seen, plan, outcomes, deps.clock.now());
@@ -38,7 +42,7 @@ export async function reconcile(key: Key, deps: Deps, shared: Shared, limit: Slu
   };
 }
 
-/** Status once, and only if it differs; then events and log lines. @returns false: it has to be done again */
+/** Status once, and only if it differs; then what follows from it, events and log lines. @returns false: it has to be done again */
 async function report(
   before: Resource,
   now: Resource | undefined,
@@ -58,6 +62,7 @@ async function report(
   )
     return false;
   if (!now) {
+    deps.publisher?.forget(before.key);
     deps.log.info({ deployment: name }, 'gone: no job of it is left');
     return true;
   }
@@ -71,10 +76,34 @@ async function report(
       return false;
     }
   }
-  const events = eventsOf(before.status, status, outcomes, deps.clock.now());
-  if (events.length === 0) return true;
+  const published = await publish(now, status, deps);
+  const events = [...eventsOf(before.status, status, outcomes, deps.clock.now()), ...published.events];
+  if (events.length === 0) return published.done;
   for (const event of events)
     deps.log[event.type === 'Warning' ? 'warn' : 'info']({ deployment: name, reason: event.reason }, event.message);
   await deps.events.record(now, events);
-  return true;
+  return published.done;
+}
+
+type Publication = { readonly done: boolean; readonly events: readonly DeploymentEvent[] };
+
+/** What only a person can change is told once and is done for now. */
+async function publish(resource: Resource, status: Status, { publisher, clock, log }: Deps): Promise<Publication> {
+  const published = await publisher?.publish(resource, status);
+  if (!published || published.ok) return { done: true, events: [] };
+  const { error } = published;
+  if (error.kind === 'unavailable') {
+    log.warn(
+      { deployment: keyText(resource.key), error: error.message },
+      'the endpoints could not be published; it is tried again',
+    );
+    return { done: false, events: [] };
+  }
+  const event = {
+    time: rfc3339(clock.now()),
+    type: 'Warning',
+    reason: 'NotPublished',
+    message: error.message,
+  } as const;
+  return { done: true, events: error.isNews ? [event] : [] };
 }

@@ -19,7 +19,7 @@ export type ApiError =
   | { readonly kind: 'unknown'; readonly message: string };
 
 export type ApiRequest = {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** From the root: `/apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;

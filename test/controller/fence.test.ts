@@ -4,6 +4,8 @@ import type { Resource } from '../../src/api/resource.ts';
 import type { Deps } from '../../src/controller/deps.ts';
 import { fenced } from '../../src/controller/fence.ts';
 import { withinNamespaces } from '../../src/controller/scope.ts';
+import type { Publisher } from '../../src/publish/publisher.ts';
+import { err, ok } from '../../src/result.ts';
 import { pendingJob, runningJob } from '../gen/observation.ts';
 import { fakeSlurm, ground } from './ground.ts';
 
@@ -11,7 +13,7 @@ const KEY = { namespace: 'default', name: 'web' };
 
 /** Everything that changes something outside, once each. @returns how each went */
 async function effects(
-  { store, slurm, events, secretFiles }: Deps,
+  { store, slurm, events, secretFiles, publisher }: Deps,
   seen: Resource,
 ): Promise<Readonly<Record<string, string>>> {
   const answers = {
@@ -21,10 +23,12 @@ async function effects(
     submit: await slurm.submit({ name: 'vllm.default.web.r0.a1', script: '' }),
     cancel: await slurm.cancel({ id: '1', name: 'vllm.default.web.r0.a1', submitMs: 0 }),
   };
+  const published = await publisher?.publish(seen, {});
   const secrets = { write: await secretFiles.write('name', 'secret'), remove: await secretFiles.remove('name') };
   await events.record(seen, [{ time: '2026-01-01T00:00:00Z', type: 'Normal', reason: 'Submitted', message: '' }]);
   return Object.fromEntries([
     ...Object.entries(answers).map(([call, answer]) => [call, answer.ok ? 'done' : answer.error.kind]),
+    ...(published ? [['publish', published.ok ? 'done' : published.error.kind]] : []),
     ...Object.entries(secrets).map(([call, answer]) => [call, answer.ok ? 'done' : 'refused']),
   ]);
 }
@@ -52,6 +56,34 @@ test('a controller that does not lead changes nothing, and is told in the words 
   assert.deepEqual([on.store.writes(), slurm.calls, on.told], [0, [], []]);
   assert.equal((await behind.store.list()).ok, true);
   assert.equal((await behind.slurm.listJobs()).ok, true);
+});
+
+test('publishing asks for leadership before each of its writes', async () => {
+  const publisher: Publisher = {
+    publish: async (_resource, _status, mayWrite) =>
+      mayWrite?.() ? ok(undefined) : err({ kind: 'unavailable', message: 'not begun' }),
+    forget: () => undefined,
+  };
+  const on = ground({ publisher });
+  const seen = await seenOn(on);
+  assert.equal(
+    (
+      await effects(
+        fenced(on, () => true),
+        seen,
+      )
+    ).publish,
+    'done',
+  );
+  assert.equal(
+    (
+      await effects(
+        fenced(on, () => false),
+        seen,
+      )
+    ).publish,
+    'unavailable',
+  );
 });
 
 test('leadership is asked for right before each effect', async () => {

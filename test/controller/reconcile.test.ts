@@ -7,8 +7,10 @@ import { createLimit } from '../../src/controller/limit.ts';
 import { createNodes } from '../../src/controller/nodes.ts';
 import type { Shared } from '../../src/controller/observe.ts';
 import { reconcile } from '../../src/controller/reconcile.ts';
+import { createSecretChecks } from '../../src/controller/secret-checks.ts';
 import { createSnapshot } from '../../src/controller/snapshot.ts';
 import type { ProbeTarget } from '../../src/probe/prober.ts';
+import type { Publisher } from '../../src/publish/publisher.ts';
 import { err, ok } from '../../src/result.ts';
 import type { Job } from '../../src/slurm/job.ts';
 import { jobKey } from '../../src/slurm/job.ts';
@@ -44,6 +46,7 @@ function site(about: Partial<Slurm> = {}, more: Partial<Parameters<typeof ground
     snapshot: createSnapshot({ slurm, clock: deps.clock, owner: deps.store.id, suspectFraction: 1 / 3 }),
     nodes: createNodes(slurm),
     details: createDetails(deps),
+    secretCheck: createSecretChecks(deps),
     networkSuspect: () => false,
   };
   deps.store.apply(KEY, MODEL);
@@ -101,6 +104,39 @@ describe('a turn', () => {
     const [writes, asked, events] = [store.writes(), calls.length, told.length];
     assert.deepEqual([await turn(), await turn()], [IDLE, IDLE]);
     assert.deepEqual([store.writes(), calls.length, told.length], [writes, asked, events]);
+  });
+
+  it('publishes what the status says once that is written; what only a person can change is told once', async () => {
+    const published: (readonly [string, number])[] = [];
+    let answer: Awaited<ReturnType<Publisher['publish']>> = ok(undefined);
+    const publisher: Publisher = {
+      async publish({ key }, { endpoints }) {
+        published.push([key.name, endpoints?.length ?? 0]);
+        return answer;
+      },
+      forget: () => undefined,
+    };
+    const { turn, show, told, store } = site({}, { publisher });
+    await show();
+    await turn();
+    await show(servingJob());
+    assert.deepEqual(await turn(), IDLE);
+    assert.deepEqual(published, [
+      ['chat', 0],
+      ['chat', 1],
+    ]);
+    const [events, writes] = [told.length, store.writes()];
+    answer = err({ kind: 'unavailable', message: 'no answer' });
+    assert.deepEqual(await turn(), { ...IDLE, requeueAfterMs: 5_000 });
+    answer = err({ kind: 'blocked', message: 'somebody else has the name', isNews: true });
+    assert.deepEqual(await turn(), IDLE);
+    answer = err({ kind: 'blocked', message: 'somebody else has the name', isNews: false });
+    assert.deepEqual(await turn(), IDLE);
+    assert.deepEqual(
+      told.slice(events).map(({ type, reason, message }) => `${type} ${reason}: ${message}`),
+      ['Warning NotPublished: somebody else has the name'],
+    );
+    assert.equal(store.writes(), writes);
   });
 
   it('tells of readiness once, and publishes the endpoint', async () => {

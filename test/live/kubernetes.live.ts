@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Endpoint } from '../../src/api/status.ts';
+import { systemClock } from '../../src/clock.ts';
+import { createServices } from '../../src/publish/services.ts';
+import { resource as aResource } from '../gen/observation.ts';
 import { type KubeBed, startKubeBed } from './kube-bed/bed.ts';
+import { connect } from './kube-bed/crd.ts';
 import { type Person, personAt } from './kube-bed/deployments.ts';
 import { installOperator, OPERATOR_USER, operatorToken } from './kube-bed/install.ts';
 import { type KubeOperator, startKubeOperator } from './kube-bed/operator.ts';
@@ -164,6 +169,59 @@ describe('the operator on a real API server', { skip: whyNoPrograms() ?? false }
     await bed.kubectl('delete', 'vllmd', 'keyed', '--timeout=60s');
   });
 
+  test('a deployment has a Service of its name, whose slices are what serves it; what is changed by hand is put right', async () => {
+    await person.apply('named', { suspend: true });
+    const service = async () => JSON.parse(await bed.kubectl('get', 'service', 'named', '-o', 'json')) as ServiceObject;
+    const made = await until('the Service', () => service().catch(() => undefined));
+    const uid = (await person.get('named'))?.metadata.uid ?? '';
+    assert.deepEqual(
+      [made.spec.selector, made.spec.ports.map(({ name, port }) => `${name} ${port}`), made.metadata.ownerReferences],
+      [
+        undefined,
+        ['http 80'],
+        [{ apiVersion: 'vllm-slurm.dev/v1alpha1', kind: 'VLLMDeployment', name: 'named', uid, controller: true }],
+      ],
+    );
+
+    // Jobs of this bed answer on loopback, which no slice may hold: the same rights, by hand, for nodes elsewhere.
+    const kubeconfig = await bed.kubeconfig('publisher.kubeconfig', { token: await operatorToken(bed) });
+    const api = await connect(bed, kubeconfig);
+    const resource = { ...aResource(), key: { namespace: 'default', name: 'named' }, uid };
+    const publish = async (...endpoints: readonly Endpoint[]) =>
+      createServices({ api, clock: systemClock, resolve: async () => [] }).publish(resource, {
+        endpoints: [...endpoints],
+      });
+    const at = (replica: number, about: Partial<Endpoint> = {}): Endpoint => ({
+      replica,
+      url: `http://10.1.0.${replica + 1}:20000`,
+      node: `node00${replica + 1}`,
+      port: 20_000,
+      jobId: '1',
+      role: 'Serving',
+      ready: true,
+      since: '2026-01-01T00:00:00Z',
+      ...about,
+    });
+    await bed.kubectl('patch', 'service', 'named', '--type=json', '-p', CHANGED_BY_HAND);
+    const v6 = at(1, { url: 'http://[fd00::2]:20000', role: 'Draining', ready: false });
+    assert.deepEqual(await publish(at(0), v6), { ok: true, value: undefined });
+    assert.equal((await service()).spec.ports[0]?.port, 80);
+    const slices = async () =>
+      (await bed.kubectl('get', 'endpointslices', '-l', 'kubernetes.io/service-name=named', '-o', SLICES)).split('\n');
+    assert.deepEqual(await slices(), [
+      'named-ipv4-20000 IPv4 10.1.0.1 20000 true true false',
+      'named-ipv6-20000 IPv6 fd00::2 20000 false false true',
+    ]);
+    assert.deepEqual(await publish(at(0, { ready: false })), { ok: true, value: undefined });
+    assert.deepEqual(await slices(), ['named-ipv4-20000 IPv4 10.1.0.1 20000 false false false']);
+    const versions = async () => bed.kubectl('get', 'services,endpointslices', '-o', 'jsonpath={..resourceVersion}');
+    const before = await versions();
+    assert.deepEqual(await publish(at(0, { ready: false })), { ok: true, value: undefined });
+    assert.equal(await versions(), before);
+    await api.close();
+    await bed.kubectl('delete', 'vllmd', 'named', '--timeout=60s');
+  });
+
   test('a resource whose finalizer is torn off by hand leaves no job behind', async () => {
     await person.apply('torn');
     const { url } = await person.shows('torn', (status) => status.readyReplicas === 1);
@@ -190,13 +248,20 @@ describe('the operator on a real API server', { skip: whyNoPrograms() ?? false }
     assert.deepEqual(asked(requests), asked(requests.filter(({ code }) => ![401, 403].includes(code))));
     assert.deepEqual(asked(requests), [
       'create coordination.k8s.io/leases',
+      'create discovery.k8s.io/endpointslices',
       'create events.k8s.io/events',
+      'create services',
+      'delete discovery.k8s.io/endpointslices',
       'get coordination.k8s.io/leases',
       'get namespaces',
       'get secrets',
+      'get services',
       'get vllm-slurm.dev/vllmdeployments',
+      'list discovery.k8s.io/endpointslices',
       'list vllm-slurm.dev/vllmdeployments',
+      'patch discovery.k8s.io/endpointslices',
       'patch events.k8s.io/events',
+      'patch services',
       'patch vllm-slurm.dev/vllmdeployments',
       'update coordination.k8s.io/leases',
       'update vllm-slurm.dev/vllmdeployments/status',
@@ -215,3 +280,15 @@ describe('the operator on a real API server', { skip: whyNoPrograms() ?? false }
 });
 
 const COLLECTION = '/apis/vllm-slurm.dev/v1alpha1/namespaces/default/vllmdeployments';
+
+type ServiceObject = {
+  readonly metadata: { readonly ownerReferences: unknown };
+  readonly spec: {
+    readonly selector?: unknown;
+    readonly ports: readonly { readonly name: string; readonly port: number }[];
+  };
+};
+
+const CHANGED_BY_HAND = '[{"op":"replace","path":"/spec/ports/0/port","value":81}]';
+const CONDITIONS = ['ready', 'serving', 'terminating'].map((name) => `.endpoints[0].conditions.${name}`);
+const SLICES = `jsonpath={range .items[*]}${['.metadata.name', '.addressType', '.endpoints[0].addresses[0]', '.ports[0].port', ...CONDITIONS].map((path) => `{${path}}`).join(' ')}{"\\n"}{end}`;
