@@ -2,14 +2,15 @@ import { fileURLToPath } from 'node:url';
 import { until } from '../operator/until.ts';
 import type { KubeBed } from './bed.ts';
 
-const MANIFESTS = fileURLToPath(new URL('../../../manifests', import.meta.url));
+/** Below `manifests/`, with a slash before it. */
+export const manifestsAt = (path = ''): string => fileURLToPath(new URL(`../../../manifests${path}`, import.meta.url));
 
 /** As the audit log and RBAC name the operator. */
 export const OPERATOR_USER = 'system:serviceaccount:vllm-slurm-system:vllm-slurm-operator';
 
-/** `kubectl apply -k manifests`: the definition, the namespace, the rights. */
+/** `kubectl apply -k manifests`: the definition, the rights, and a Deployment that no kubelet runs here. */
 export async function installOperator(bed: KubeBed): Promise<void> {
-  const manifests = await bed.kubectl('kustomize', '--load-restrictor=LoadRestrictionsNone', MANIFESTS);
+  const manifests = await bed.kubectl('kustomize', manifestsAt());
   // The namespace comes in the same breath as what is in it.
   await until('the manifests applied', async () => {
     try {

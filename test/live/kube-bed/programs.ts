@@ -32,6 +32,19 @@ export async function findPrograms(): Promise<Programs> {
   return programsIn(directory, kubectl ?? join(directory, 'kubectl'));
 }
 
+/** Not of the control plane, and its versions are its own. */
+const HELM = 'helm.sh/helm/v3/cmd/helm@v3.21.4';
+
+/** The one on PATH; else built once into the cache of this user. */
+export async function findHelm(): Promise<string> {
+  const file = onPath('helm') ?? join(cached(), 'helm');
+  if (existsSync(file)) return file;
+  process.stderr.write(`building ${HELM} into ${cached()}, once; this takes minutes\n`);
+  const env = { GOBIN: cached(), CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' };
+  await execa('go', ['install', '-trimpath', '-ldflags=-s -w', HELM], { env, timeout: BUILD_MS, stdin: 'ignore' });
+  return file;
+}
+
 const BUILT = ['etcd', 'kube-apiserver'];
 
 function programsIn(directory: string, kubectl: string): Programs {

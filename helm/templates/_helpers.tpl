@@ -1,0 +1,52 @@
+{{- define "vllm-slurm.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "vllm-slurm.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains (include "vllm-slurm.name" .) .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "vllm-slurm.name" .) | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "vllm-slurm.selector" -}}
+app.kubernetes.io/name: {{ include "vllm-slurm.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: manager
+{{- end }}
+
+{{- define "vllm-slurm.labels" -}}
+app.kubernetes.io/name: {{ include "vllm-slurm.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "vllm-slurm.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "vllm-slurm.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/* Bound at least once: the subject of every binding. */}}
+{{- define "vllm-slurm.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "vllm-slurm.serviceAccount" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}
+
+{{/* The lease's name is the operator's own default, unless the settings say otherwise. */}}
+{{- define "vllm-slurm.lease" -}}
+{{- dig "kubernetes" "leaseName" "vllm-slurm-operator" .Values.config }}
+{{- end }}
+
+{{- define "vllm-slurm.commandPrefix" -}}
+{{- $login := ternary .Values.ssh.host (printf "%s@%s" .Values.ssh.user .Values.ssh.host) (empty .Values.ssh.user) -}}
+ssh,-i,/etc/vllm-slurm-ssh/id,-oUserKnownHostsFile=/etc/vllm-slurm-ssh/known_hosts,-oBatchMode=yes,-oConnectTimeout=10,{{ $login }}
+{{- end }}
