@@ -161,6 +161,12 @@ export const Settings = z
         leaseName: dnsLabel()
           .default('vllm-slurm-operator')
           .describe('One for all operators that look after the same deployments.'),
+        tenancyFile: localPath()
+          .optional()
+          .meta({ examples: ['/etc/vllm-slurm/tenancy.yaml'] })
+          .describe(
+            'Rules by which namespaces may ask for accounts, partitions and the like (docs/kubernetes.md); read at the start. With it what no rule lists is refused. None: every namespace may ask for everything.',
+          ),
         publishServices: z
           .boolean()
           .default(true)

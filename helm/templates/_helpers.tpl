@@ -50,3 +50,29 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $login := ternary .Values.ssh.host (printf "%s@%s" .Values.ssh.user .Values.ssh.host) (empty .Values.ssh.user) -}}
 ssh,-i,/etc/vllm-slurm-ssh/id,-oUserKnownHostsFile=/etc/vllm-slurm-ssh/known_hosts,-oBatchMode=yes,-oConnectTimeout=10,{{ $login }}
 {{- end }}
+
+{{/* The rules of this cluster as a CEL literal: lists of strings alone, for CEL wants members of one type. */}}
+{{- define "vllm-slurm.rules" -}}
+{{- $cluster := dig "cluster" "name" "slurm" .Values.config }}
+{{- $keys := list "namespaces" "accounts" "partitions" "qos" "reservations" "paths" "extraArgs" "engineArgs" "environment" }}
+{{- $rules := list }}
+{{- range $rule := .Values.tenancy.rules }}
+{{- $clusters := default (list "*") $rule.clusters }}
+{{- if or (has $cluster $clusters) (has "*" $clusters) }}
+{{- $parts := list }}
+{{- range $key := $keys }}
+{{- with index $rule $key }}
+{{- $parts = append $parts (printf "'%s': ['%s']" $key (join "', '" .)) }}
+{{- end }}
+{{- end }}
+{{- if $rule.trustRemoteCode }}
+{{- $parts = append $parts "'trustRemoteCode': ['true']" }}
+{{- end }}
+{{- if hasKey $rule "maxReplicas" }}
+{{- $parts = append $parts (printf "'maxReplicas': ['%d']" (int $rule.maxReplicas)) }}
+{{- end }}
+{{- $rules = append $rules (printf "  {%s}" (join ", " $parts)) }}
+{{- end }}
+{{- end }}
+{{- printf "[\n%s\n]" (join ",\n" $rules) }}
+{{- end }}

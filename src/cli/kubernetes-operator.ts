@@ -27,6 +27,7 @@ import { depsOf, type Process } from './deps.ts';
 import type { KnownSecrets } from './known-secrets.ts';
 import { type Operator, silence } from './operator.ts';
 import { packageVersion } from './package.ts';
+import { readTenancy } from './settings/tenancy.ts';
 import { openTelemetry } from './telemetry.ts';
 
 const REFRESH_RETRY_MS = 1_000;
@@ -52,6 +53,8 @@ export async function startKubernetesOperator(
     ...(kubernetes.context !== undefined && { context: kubernetes.context }),
   });
   if (!credentials.ok) return credentials;
+  const tenancy = readTenancy(kubernetes.tenancyFile, slurm.cluster);
+  if (!tenancy.ok) return tenancy;
   const identity = `${os.hostname()}_${randomBytes(4).toString('hex')}`;
   const warn = (message: string): void => log.warn(message);
   const api = createKubernetesApi(credentials.value, `vllm-slurm-operator/${packageVersion()}`);
@@ -104,7 +107,11 @@ export async function startKubernetesOperator(
       const deps = depsOf(cli, settings, log, known, { slurm: scoped, store: termStore, prober, events, secrets });
       // Of this term: what it remembers as published, another leader may have changed since.
       const publisher = kubernetes.publishServices ? createServices({ api, clock, resolve: lookUp }) : undefined;
-      const published = { ...deps, ...(publisher && { publisher }) };
+      const published = {
+        ...deps,
+        ...(tenancy.value && { tenancy: tenancy.value }),
+        ...(publisher && { publisher }),
+      };
       const controller = createController(equip(telemetry.value.metered(fenced(published, leads))));
       async function stop(): Promise<void> {
         await controller.stop();

@@ -97,6 +97,7 @@ function observation(resource: Resource, jobs: readonly OwnJob[], settings: Sett
     viewSuspect: false,
     networkSuspect: false,
     secretProblems: [],
+    tenancy: undefined,
     endings: new Map(),
     logTails: new Map(),
     history: new Map(),

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Policy } from '../decide/policy.ts';
 import type { Site } from '../launch/site.ts';
+import type { Tenancy } from '../launch/tenancy.ts';
 import type { Prober } from '../probe/prober.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { SecretFiles, SecretReader } from '../secrets/secrets.ts';
@@ -25,6 +26,7 @@ export type Deps = {
   readonly meter?: QueueMeter;
   readonly policy: Policy;
   readonly site: Site;
+  readonly tenancy?: Tenancy;
   /** Text of `config/launch/serve.sh`. */
   readonly body: string;
   /** The end of a job's log, at most a few KiB, redacted; undefined when it cannot be read. */

@@ -62,6 +62,7 @@ export async function observe(
     logTails,
     history,
     secretProblems,
+    tenancy: deps.tenancy,
     probes,
     nodeAddresses,
     usableNodes: shared.nodes.usable(),

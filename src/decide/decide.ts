@@ -8,6 +8,7 @@ import { exclude, excludedNames, placementOf } from './exclusions.ts';
 import { endpointOf, healthOf } from './health.ts';
 import { decideHold } from './hold.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
+import { obstacleTo } from './obstacles.ts';
 import type { Action, Plan } from './plan.ts';
 import { adopt, recordsOf } from './records.ts';
 import { isCancellable, stepReplica } from './replica.ts';
@@ -39,7 +40,8 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const before = resource.status.excludedNodes ?? [];
   const rule = spec.restartPolicy.excludeFailedNodes;
   const placement = placementOf(spec, seen.usableNodes);
-  const input = { seen, view, spec, hash, excludedNodes: excludedNames(before, now, rule.max, placement) };
+  const obstacle = obstacleTo(spec, seen);
+  const input = { seen, view, spec, hash, obstacle, excludedNodes: excludedNames(before, now, rule.max, placement) };
   const jobsOf = (record: ReplicaRecord) => view.jobs.filter((job) => job.identity.replica === record.replica);
 
   const records = withUnrecorded(recordsOf(resource.status), view.jobs);
@@ -57,7 +59,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const second = blamedNow
     ? slots.wanted.map((record) => stepReplica({ ...input, excludedNodes: names }, record, jobsOf(record)))
     : first;
-  const steps = rollOut(second, seen.secretProblems);
+  const steps = rollOut(second, obstacle);
 
   const gone = slots.unwanted
     .map((record) => adopt(record, jobsOf(record)))

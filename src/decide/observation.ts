@@ -1,5 +1,6 @@
 import type { Resource } from '../api/resource.ts';
 import type { Site } from '../launch/site.ts';
+import type { Tenancy } from '../launch/tenancy.ts';
 import type { ProbeMemory } from '../probe/prober.ts';
 import type { Known } from '../result.ts';
 import type { SecretError } from '../secrets/secrets.ts';
@@ -31,6 +32,8 @@ export type Observation = {
   readonly history: ReadonlyMap<string, HistoryAnswer>;
   /** Secrets of the spec that cannot be read: no attempt could be given them. Never a value. */
   readonly secretProblems: readonly SecretProblem[];
+  /** Who may ask for what on this cluster; undefined: nobody has said. */
+  readonly tenancy: Tenancy | undefined;
   /** By `jobKey`. */
   readonly probes: ReadonlyMap<string, ProbeMemory>;
   /** NodeAddr by node name, as far as known. */

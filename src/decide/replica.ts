@@ -10,7 +10,8 @@ import { type AttemptJobs, isOver, sortAttempt, spokeLastWord } from './attempts
 import { explain } from './explain.ts';
 import { answersForMs, endpointOf, type Health, healthOf, windowMsOf } from './health.ts';
 import { endOf, judge, UNTOLD } from './judge.ts';
-import type { Observation, OwnJob, SecretProblem, SlurmView } from './observation.ts';
+import type { Observation, OwnJob, SlurmView } from './observation.ts';
+import type { Obstacle } from './obstacles.ts';
 import { adopt, forgiven, givenUp, sighted } from './records.ts';
 import { stageOf } from './starting.ts';
 import type { Step } from './step.ts';
@@ -21,6 +22,8 @@ export type ReplicaInput = {
   readonly spec: Spec;
   readonly hash: string;
   readonly excludedNodes: readonly string[];
+  /** With one nothing is submitted. */
+  readonly obstacle: Obstacle | undefined;
 };
 
 /** One wanted replica: from its record and its jobs to what is done next. */
@@ -73,7 +76,7 @@ function watch(input: ReplicaInput, record: ReplicaRecord, job: OwnJob, condemne
       const settledMs = job.submitMs + seen.policy.queuedForeverGraceMs - seen.now;
       const forever = why.forever && settledMs <= 0;
       const forgiven = record.excluded?.some((node) => !input.excludedNodes.includes(node)) ?? false;
-      if (settledMs <= 0 && forgiven && seen.secretProblems.length === 0) return readmit(record, job);
+      if (settledMs <= 0 && forgiven && !input.obstacle) return readmit(record, job);
       return {
         ...base(record),
         job,
@@ -340,19 +343,17 @@ function submitWhenDue(
       waitMs: retryMs - seen.now,
     };
   }
-  const [lacking] = seen.secretProblems;
-  if (lacking) return withoutSecret(record, attempt, lacking);
+  if (input.obstacle) return withheld(record, attempt, input.obstacle);
   return submit(input, record, attempt);
 }
 
-/** Nothing is claimed: as soon as somebody provides it the attempt is submitted. */
-function withoutSecret(record: ReplicaRecord, attempt: number, { kind, field, message }: SecretProblem): Step {
-  const isMissing = kind === 'missing';
+/** Nothing is claimed: as soon as nothing is in the way the attempt is submitted. */
+function withheld(record: ReplicaRecord, attempt: number, { reason, lasts, because, what }: Obstacle): Step {
   return {
     ...base(record),
-    state: isMissing ? 'blocked' : 'backingOff',
-    reason: isMissing ? 'SecretMissing' : 'SecretUnreachable',
-    message: `attempt ${attempt} is not submitted without its secret, which is looked for again: ${field}: ${message}`,
+    state: lasts ? 'blocked' : 'backingOff',
+    reason,
+    message: `attempt ${attempt} is not submitted ${because}: ${what}`,
   };
 }
 

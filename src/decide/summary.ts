@@ -196,13 +196,18 @@ function stalledCondition(
 ): ConditionDraft | undefined {
   if (problems.length > 0) return invalidSpec(problems);
   const stuck = worstOf(steps);
-  if (!stuck || (stuck.state !== 'held' && stuck.state !== 'blocked')) return undefined;
+  if (!stuck || !isStuck(stuck)) return undefined;
   return {
     type: 'Stalled',
     status: 'True',
     reason: stuck.reason,
     message: `replica ${stuck.record.replica}: ${causeOf(stuck, failure) ?? stuck.message}`,
   };
+}
+
+/** Also while an older spec serves on, where waiting never brings the present one. */
+function isStuck({ state, reason }: Step): boolean {
+  return state === 'held' || state === 'blocked' || reason === 'NotAllowed';
 }
 
 function invalidSpec(problems: readonly SpecProblem[]): ConditionDraft {

@@ -49,6 +49,7 @@ const SUBMITTING = (attempt: number) => ({
   requeueAfterMs: 10_000,
 });
 const SEEN = seenRecord();
+const NOTHING_ALLOWED = { rules: [] };
 const LACKING = { kind: 'missing', field: 'spec.model.tokenFrom', message: 'there is no T' } as const;
 const queued = pendingJob();
 const serving = servingJob();
@@ -784,6 +785,30 @@ const rows: readonly Row[] = [
       ready:
         'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue.',
       requeueAfterMs: 30_000,
+    },
+  ],
+  [
+    'new, and not allowed in its namespace: nothing is claimed, Stalled until the spec changes',
+    { facts: { tenancy: NOTHING_ALLOWED } },
+    {
+      actions: [],
+      records: [newRecord(0)],
+      phase: 'Stalled',
+      ready:
+        "False NotAllowed: 0 of 1 replicas answer; replica 0: attempt 1 is not submitted as the operator's rules do not allow it in namespace default: metadata.namespace: the operator has no rule that gives default anything",
+      requeueAfterMs: undefined,
+    },
+  ],
+  [
+    'queued when the rules are no longer for it: what was allowed is left to run',
+    { status: { records: [SEEN] }, jobs: [queued], facts: { tenancy: NOTHING_ALLOWED } },
+    {
+      actions: [],
+      records: [SEEN],
+      phase: 'Queued',
+      ready:
+        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue.',
+      requeueAfterMs: undefined,
     },
   ],
   [

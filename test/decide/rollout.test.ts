@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../src/decide/decide.ts';
 import type { OwnJob, SecretProblem } from '../../src/decide/observation.ts';
+import type { Tenancy } from '../../src/launch/tenancy.ts';
 import type { ProbeMemory } from '../../src/probe/prober.ts';
 import {
   ANSWERS,
@@ -28,6 +29,7 @@ function plan(
   jobs: readonly (readonly [OwnJob, ProbeMemory | undefined])[],
   networkSuspect = false,
   secretProblems: readonly SecretProblem[] = [],
+  tenancy?: Tenancy,
 ) {
   return decide(
     observation({
@@ -36,7 +38,7 @@ function plan(
       status: { records: jobs.map(([job]) => recordOf(job)) },
       jobs: jobs.map(([job]) => job),
       probes: jobs.flatMap(([job, memory]) => (memory ? [[job, memory] as const] : [])),
-      facts: { networkSuspect, secretProblems },
+      facts: { networkSuspect, secretProblems, tenancy },
     }),
   );
 }
@@ -86,6 +88,28 @@ describe('a new spec', () => {
     assert.match(
       conditionOf(status, 'Ready')?.message ?? '',
       /an older spec; it is kept until the new one can be given what it needs: spec\.endpoint\.apiKeyFrom: there is no KEY/,
+    );
+  });
+
+  it('that its namespace may not ask for replaces nothing: Stalled, and the one before serves on', () => {
+    const served = [serving(0, OLD), serving(1, OLD), serving(2, OLD)];
+    const tenancy = { rules: [{ namespaces: ['default'], maxReplicas: 2 }] };
+    const forbidden = plan(
+      served.map((job) => [job, ANSWERS]),
+      false,
+      [],
+      tenancy,
+    );
+    const { status } = forbidden;
+    assert.deepEqual([actionsOf(forbidden), status.readyReplicas], [[], 3]);
+    const message =
+      'replica 0: job 101 answers (an older spec; it is kept until the new one is allowed: spec.replicas: must be at most 2)';
+    assert.deepEqual(
+      ['Ready', 'Stalled', 'Reconciling'].map((type) => {
+        const condition = conditionOf(status, type);
+        return condition && `${condition.status} ${condition.reason}: ${condition.message}`;
+      }),
+      [`False NotAllowed: 3 of 3 replicas answer; ${message}`, `True NotAllowed: ${message}`, undefined],
     );
   });
 

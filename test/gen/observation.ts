@@ -67,6 +67,7 @@ export function observation(about: ObservationAbout = {}): Observation {
     viewSuspect: false,
     networkSuspect: false,
     secretProblems: [],
+    tenancy: undefined,
     endings: new Map(endings.map(([job, ending]) => [jobKey(job), ending])),
     logTails: new Map(),
     history: new Map(),

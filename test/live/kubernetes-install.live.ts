@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { SOME_RULES, TENANCY_CASES } from '../launch/tenancy-cases.ts';
 import { type KubeBed, startKubeBed } from './kube-bed/bed.ts';
 import { type Helm, helmAt, objectsIn, substanceOf } from './kube-bed/chart.ts';
 import { personAt } from './kube-bed/deployments.ts';
-import { installOperator, manifestsAt } from './kube-bed/install.ts';
+import { installOperator, kustomizedWith, manifestsAt, operatorToken } from './kube-bed/install.ts';
+import { startKubeOperator } from './kube-bed/operator.ts';
 import { whyNoPrograms } from './kube-bed/programs.ts';
+import { until } from './operator/until.ts';
 
 const RELEASE = ['vllm-slurm-operator', 'CHART', '--namespace=vllm-slurm-system', '--create-namespace'];
 const NARROW = ['--set=watchNamespaces={default}', '--set=config.kubernetes.publishServices=false'];
@@ -34,6 +39,18 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
       ...namespaced
     } = substanceOf(objectsIn(await kustomized('/overlays/namespaced')));
     assert.deepEqual(narrow, namespaced);
+  });
+
+  test('with a login node and rules for namespaces, too', async () => {
+    const values = join(bed.directory, 'values.json');
+    await writeFile(
+      values,
+      JSON.stringify({ tenancy: SOME_RULES, ssh: { enabled: true, user: 'alice', host: 'login1' } }),
+    );
+    const chart = substanceOf(await helm.template(`--values=${values}`));
+    const kustomized = substanceOf(objectsIn(await kustomizedWith(bed, 'ssh', 'tenancy')));
+    const { 'Namespace vllm-slurm-system': _, ...manifests } = kustomized;
+    assert.deepEqual(chart, manifests);
   });
 
   test('values that cannot be meant are refused with their place, and the chart passes its linter', async () => {
@@ -81,6 +98,82 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
       assert.equal(await bed.warningsOf(await kustomized(path)), '', path);
     const edit = await bed.kubectl('get', 'clusterrole', 'vllmdeployments-edit', '-o', 'jsonpath={.metadata.labels}');
     assert.match(edit, /"rbac\.authorization\.k8s\.io\/aggregate-to-edit":"true"/);
+  });
+
+  test('rules for namespaces are kept by the API server as the operator keeps them, and kubectl scale is no way around', async () => {
+    const withRules = await kustomizedWith(bed, 'tenancy');
+    assert.equal(await bed.warningsOf(withRules), '');
+    for (const name of new Set(TENANCY_CASES.map(({ namespace }) => namespace)))
+      await bed.kubectl('create', 'ns', name);
+    const manifest = (spec: object): string =>
+      JSON.stringify({
+        apiVersion: 'vllm-slurm.dev/v1alpha1',
+        kind: 'VLLMDeployment',
+        metadata: { name: 'judged' },
+        spec: { model: { uri: 'hf://org/model' }, ...spec },
+      });
+    const judge = async (namespace: string, spec: object): Promise<string> =>
+      bed
+        .kubectlWith(manifest(spec), 'create', '--dry-run=server', '-n', namespace, '-f', '-')
+        .catch((error: Error) => error.message);
+    // A policy is in force a moment after it is there.
+    await until('the policy in force', async () => (await judge('team-b', {})).includes('no rule gives') || undefined);
+    const wrong: string[] = [];
+    for (const { what, namespace, spec, says } of TENANCY_CASES) {
+      const said = await judge(namespace, spec);
+      const allowed = /judged created/.test(said);
+      const named =
+        says?.some((line) => said.includes(line.split(':', 1)[0] ?? line)) || says?.[0]?.includes(namespace);
+      const isPath = said.includes('a path of spec.model');
+      if (allowed !== (says === undefined) || (says && !named && !isPath)) wrong.push(`${what}: ${said}`);
+    }
+    assert.deepEqual(wrong, []);
+
+    const slurm = { account: 'team-a', partitions: ['gpu'], qos: 'normal' };
+    await bed.kubectlWith(manifest({ slurm, replicas: 2 }), 'create', '-n', 'team-a-dev', '-f', '-');
+    const scale = (replicas: number) =>
+      bed.kubectl('scale', 'vllmd/judged', '-n', 'team-a-dev', `--replicas=${replicas}`);
+    await assert.rejects(scale(9), /no rule allows 9 replicas in namespace team-a-dev/);
+    await scale(8);
+    // What only the operator writes passes, whatever the rules have become.
+    await bed.kubectl('delete', 'validatingadmissionpolicybinding', 'vllm-slurm-tenancy');
+    const patch = (body: object) =>
+      bed.kubectl('patch', 'vllmd/judged', '-n', 'team-a-dev', '--type=merge', '-p', JSON.stringify(body));
+    const otherQos = () => patch({ spec: { slurm: { qos: 'other' } } }).catch(() => undefined);
+    await until('the policy out of force', otherQos);
+    await bed.warningsOf(withRules);
+    await until('the policy in force', async () => (await judge('team-b', {})).includes('no rule gives') || undefined);
+    await assert.rejects(patch({ spec: { slurm: { qos: 'third' } } }), /spec\.slurm\.qos: no rule allows it/);
+    await patch({ metadata: { finalizers: ['vllm-slurm.dev/slurm-jobs'] } });
+    await patch({ metadata: { finalizers: null } });
+    await bed.kubectl('delete', 'vllmd/judged', '-n', 'team-a-dev', '--timeout=30s');
+  });
+
+  test('rules that the API server is not given the operator keeps alone, and says which field', async () => {
+    await bed.kubectl('delete', 'validatingadmissionpolicybinding', '--all');
+    const tenancyFile = join(bed.directory, 'tenancy.yaml');
+    await writeFile(tenancyFile, JSON.stringify({ rules: [{ namespaces: ['default'], maxReplicas: 1 }] }));
+    const kubeconfig = await bed.kubeconfig('operator.kubeconfig', { token: await operatorToken(bed) });
+    const operator = await startKubeOperator(bed, kubeconfig, {
+      settings: { 'cluster.type': 'local', 'kubernetes.tenancyFile': tenancyFile },
+    });
+    try {
+      const person = personAt(bed);
+      const apply = (account: object) => person.apply('tenant', { slurm: account }).catch(() => undefined);
+      await until('the policy out of force', async () => {
+        await apply({ account: 'x' });
+        return person.get('tenant');
+      });
+      const { conditions, jobs } = await person.shows('tenant', (status) => status.phase === 'Stalled');
+      const stalled = conditions?.find(({ type }) => type === 'Stalled');
+      assert.deepEqual([stalled?.reason, jobs], ['NotAllowed', []]);
+      assert.match(stalled?.message ?? '', /in namespace default: spec\.slurm\.account: must be left out$/);
+      await apply({});
+      await person.shows('tenant', (status) => status.readyReplicas === 1);
+      await bed.kubectl('delete', 'vllmd', 'tenant', '--timeout=60s');
+    } finally {
+      await operator.stop();
+    }
   });
 });
 

@@ -1,4 +1,4 @@
-import { type Document, isMap, isScalar, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
 import { type Field, fieldsOf } from '../../api/fields.ts';
 import { Settings } from '../../config.ts';
 import { didYouMean } from '../../nearest.ts';
@@ -132,6 +132,12 @@ function offsetOf(document: Document, path: readonly string[]): number {
   let node: unknown = document.contents;
   let offset = 0;
   for (const key of path) {
+    if (isSeq(node)) {
+      const item = node.items[Number(key)] as Node | undefined;
+      offset = item?.range?.[0] ?? offset;
+      node = item;
+      continue;
+    }
     if (!isMap(node)) break;
     const pair: Pair | undefined = node.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
     if (!pair) break;

@@ -71,12 +71,14 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     const from = layers.findLast((layer) => holds(layer.values, at));
     return path.resolve(from?.base ?? places.home, expand(value, places));
   };
-  const { kubeconfig } = settings.kubernetes;
+  const { kubeconfig, tenancyFile } = settings.kubernetes;
   return {
     ...settings,
-    ...(kubeconfig !== undefined && {
-      kubernetes: { ...settings.kubernetes, kubeconfig: absolute(kubeconfig, 'kubernetes', 'kubeconfig') },
-    }),
+    kubernetes: {
+      ...settings.kubernetes,
+      ...(kubeconfig !== undefined && { kubeconfig: absolute(kubeconfig, 'kubernetes', 'kubeconfig') }),
+      ...(tenancyFile !== undefined && { tenancyFile: absolute(tenancyFile, 'kubernetes', 'tenancyFile') }),
+    },
     directory: absolute(settings.directory, 'directory'),
     logDirectory: absolute(settings.logDirectory, 'logDirectory'),
     secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),

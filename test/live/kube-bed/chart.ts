@@ -75,7 +75,9 @@ const OF_HELM = [
 export function substanceOf(objects: readonly KubeObject[]): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     objects
-      .map((object) => JSON.parse(JSON.stringify(object).replaceAll(/(vllm-slurm-operator)-[a-z0-9]{10}\b/g, '$1')))
+      .map((object) =>
+        JSON.parse(JSON.stringify(object).replaceAll(/(vllm-slurm-operator-config)-[a-z0-9]{10}\b/g, '$1')),
+      )
       .map((object: KubeObject) => [`${object.kind} ${object.metadata.name}`, withoutEmpty(withData(object))]),
   );
 }
@@ -91,7 +93,7 @@ function withData(object: KubeObject): unknown {
 }
 
 function withoutEmpty(at: unknown): unknown {
-  if (Array.isArray(at)) return at.map(withoutEmpty);
+  if (Array.isArray(at)) return at.map(withoutEmpty).toSorted(byName);
   if (typeof at !== 'object' || at === null) return at;
   return Object.fromEntries(
     Object.entries(at)
@@ -99,6 +101,12 @@ function withoutEmpty(at: unknown): unknown {
       .map(([name, member]) => [name, withoutEmpty(member)] as const)
       .filter(([name, member]) => !isEmpty(member) || ['emptyDir'].includes(name)),
   );
+}
+
+/** Lists of named things are sets; any other keeps its order. */
+function byName(a: unknown, b: unknown): number {
+  const [one, other] = [a, b].map((item) => (item as { readonly name?: unknown } | null)?.name);
+  return typeof one === 'string' && typeof other === 'string' ? one.localeCompare(other) : 0;
 }
 
 const isEmpty = (at: unknown): boolean => typeof at === 'object' && at !== null && Object.keys(at).length === 0;

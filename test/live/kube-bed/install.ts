@@ -1,3 +1,5 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from '../operator/until.ts';
 import type { KubeBed } from './bed.ts';
@@ -25,4 +27,18 @@ export async function installOperator(bed: KubeBed): Promise<void> {
 /** What a pod of the operator would find in its token file. */
 export async function operatorToken(bed: KubeBed): Promise<string> {
   return (await bed.kubectl('create', 'token', 'vllm-slurm-operator', '-n', 'vllm-slurm-system')).trim();
+}
+
+/** What kustomize makes of the manifests with these components on top. */
+export async function kustomizedWith(bed: KubeBed, ...components: readonly string[]): Promise<string> {
+  const directory = await mkdtemp(join(bed.directory, 'kustomization-'));
+  const at = (path: string): string => relative(directory, manifestsAt(path));
+  const kustomization = {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    resources: [at('')],
+    components: components.map((name) => at(`/components/${name}`)),
+  };
+  await writeFile(join(directory, 'kustomization.yaml'), JSON.stringify(kustomization));
+  return bed.kubectl('kustomize', directory);
 }
