@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
@@ -18,12 +19,19 @@ export function generatedFiles(): readonly GeneratedFile[] {
   return [
     { path: 'crds/vllmdeployments.yaml', text: crd },
     { path: 'helm/files/vllmdeployments.yaml', text: crd },
+    // The chart brings the very files that kustomize takes from elsewhere.
+    ...['vllm-slurm.json', 'rules.yaml'].map(chartCopy),
     { path: 'config/operator.yaml', text: settingsFile() },
     { path: 'docs/reference/vllmdeployment.md', text: resourceReference() },
     { path: 'docs/reference/settings.md', text: settingsReference() },
     { path: 'docs/reference/commands.md', text: commandsReference() },
     { path: 'docs/reference/failures.md', text: failuresReference() },
   ];
+}
+
+function chartCopy(file: string): GeneratedFile {
+  const original = new URL(`../manifests/components/monitoring/${file}`, import.meta.url);
+  return { path: `helm/files/${file}`, text: readFileSync(original, 'utf8') };
 }
 
 /** Every setting with its default, a comment above each; what has no default is commented out. */

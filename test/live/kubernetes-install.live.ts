@@ -41,14 +41,18 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
     assert.deepEqual(narrow, namespaced);
   });
 
-  test('with a login node and rules for namespaces, too', async () => {
+  test('with a login node, rules for namespaces and monitoring, too', async () => {
     const values = join(bed.directory, 'values.json');
     await writeFile(
       values,
-      JSON.stringify({ tenancy: SOME_RULES, ssh: { enabled: true, user: 'alice', host: 'login1' } }),
+      JSON.stringify({
+        tenancy: SOME_RULES,
+        ssh: { enabled: true, user: 'alice', host: 'login1' },
+        metrics: MONITORED,
+      }),
     );
     const chart = substanceOf(await helm.template(`--values=${values}`));
-    const kustomized = substanceOf(objectsIn(await kustomizedWith(bed, 'ssh', 'tenancy')));
+    const kustomized = substanceOf(objectsIn(await kustomizedWith(bed, 'ssh', 'tenancy', 'monitoring')));
     const { 'Namespace vllm-slurm-system': _, ...manifests } = kustomized;
     assert.deepEqual(chart, manifests);
   });
@@ -177,4 +181,5 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
   });
 });
 
+const MONITORED = { serviceMonitor: { enabled: true }, rules: { enabled: true }, dashboard: { enabled: true } };
 const ROLE_BINDING = 'rolebinding.rbac.authorization.k8s.io/vllm-slurm-operator';

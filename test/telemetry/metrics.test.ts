@@ -81,6 +81,10 @@ test('deployments are told as they are when somebody looks, and a failure counts
     'vllm_slurm_deployments{phase="Running"} 1',
     'vllm_slurm_deployment_replicas{namespace="default",name="web"} 2',
   ]);
+  on.store.apply(KEY, { model: { uri: 'hf://org/model' }, replicas: 2, suspend: true });
+  assert.deepEqual(await values(metrics, /^vllm_slurm_deployment_replicas/), [
+    'vllm_slurm_deployment_replicas{namespace="default",name="web"} 0',
+  ]);
   on.store.remove(KEY);
   assert.deepEqual(await values(metrics, /^vllm_slurm_deployment/), []);
 });

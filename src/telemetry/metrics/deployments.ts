@@ -18,7 +18,7 @@ export function deploymentMetrics(registers: Registry[], store: Pick<Store, 'lis
   });
   const wanted = new Gauge({
     name: 'vllm_slurm_deployment_replicas',
-    help: 'Replicas asked for.',
+    help: 'Replicas asked for; none while suspended.',
     labelNames,
     registers,
   });
@@ -27,7 +27,7 @@ export function deploymentMetrics(registers: Registry[], store: Pick<Store, 'lis
     for (const gauge of [wanted, ready, phases]) gauge.reset();
     if (!listed.ok) return;
     for (const { key, spec, status } of listed.value) {
-      wanted.set({ ...key }, spec?.replicas ?? 0);
+      wanted.set({ ...key }, spec && !spec.suspend ? spec.replicas : 0);
       ready.set({ ...key }, status.readyReplicas ?? 0);
       phases.inc({ phase: status.phase ?? 'Pending' });
     }
