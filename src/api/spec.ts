@@ -3,7 +3,8 @@ import { parseSlurmTime } from '../slurm/duration.ts';
 
 /**
  * The one definition of `spec`: types, parser, CRD and reference page are made from it.
- * Fields that a preset may set one day carry no default here; `resolve` fills those in last.
+ * Defaults are filled in last, behind what a preset says; the CRD has none where a preset may set a value
+ * (`PRESET_PARTS`), or the API server would write it into the spec, and it would count for the person's own.
  */
 
 const word = (max: number) => z.string().min(1).max(max);
@@ -88,9 +89,19 @@ export const Model = z.strictObject({
   ),
 });
 
+/** Parts of a spec that a preset may fill in. Where and how long jobs run is for the site and the person to say. */
+export const PRESET_PARTS = ['model', 'parallelism', 'resources', 'runtime', 'engine', 'launcher', 'probes'] as const;
+export const PRESET_NAME = /^[a-z0-9][a-z0-9._-]*$/;
+
 export const Spec = z
   .strictObject({
-    model: Model.describe('The model to serve.'),
+    preset: word(63)
+      .regex(PRESET_NAME, 'must be the name of a preset: lower-case letters, digits and .-_')
+      .optional()
+      .describe(
+        'A model of the catalog, which fills in what is left out here: model, resources, engine and so on (`vllm-slurm catalog`). Lists are taken whole, from here or from there.',
+      ),
+    model: Model.describe('The model to serve. Required, unless a preset names it.'),
     replicas: z.int().min(0).max(512).default(1).describe('Serving copies, each an allocation of its own.'),
     parallelism: z
       .strictObject({
@@ -408,17 +419,23 @@ export const Spec = z
   .meta({
     'x-kubernetes-validations': [
       {
-        rule: 'self.resources.gpusPerNode == 0 || (has(self.parallelism.tensor) ? self.parallelism.tensor : 1) * (has(self.parallelism.pipeline) ? self.parallelism.pipeline : 1) * self.parallelism.data <= self.resources.nodes * self.resources.gpusPerNode',
+        rule: 'has(self.preset) || (has(self.model) && has(self.model.uri))',
+        message: 'model.uri is required, unless preset names a model of the catalog',
+        fieldPath: '.model',
+      },
+      {
+        // What a preset adds is known to the operator alone, which checks the whole.
+        rule: `has(self.preset) || ${given('resources', 'gpusPerNode')} == 0 || ${given('parallelism', 'tensor')} * ${given('parallelism', 'pipeline')} * ${given('parallelism', 'data')} <= ${given('resources', 'nodes')} * ${given('resources', 'gpusPerNode')}`,
         message: 'tensor × pipeline × data must not exceed nodes × gpusPerNode',
         fieldPath: '.parallelism',
       },
       {
-        rule: "self.runtime.type != 'venv' || has(self.runtime.venv)",
+        rule: "has(self.preset) || !has(self.runtime) || !has(self.runtime.type) || self.runtime.type != 'venv' || has(self.runtime.venv)",
         message: 'runtime.venv is required when runtime.type is venv',
         fieldPath: '.runtime',
       },
       {
-        rule: '!(has(self.resources.memory) && has(self.resources.memoryPerGpu))',
+        rule: '!has(self.resources) || !(has(self.resources.memory) && has(self.resources.memoryPerGpu))',
         message: 'memory and memoryPerGpu exclude each other',
         fieldPath: '.resources',
       },
@@ -435,11 +452,16 @@ export type SpecInput = z.input<typeof Spec>;
 /** DNS label (RFC 1123), no dots: the job name reads back one way only. */
 export const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
+/** A field in CEL, or 1, the default of all that are asked for here. */
+function given(part: string, field: string): string {
+  return `(has(self.${part}) && has(self.${part}.${field}) ? self.${part}.${field} : 1)`;
+}
+
 function oneSecretSource(part: string, field: string) {
   const source = `self.${part}.${field}`;
   const named = ['env', 'file', 'secretKeyRef'].map((place) => `(has(${source}.${place}) ? 1 : 0)`);
   return {
-    rule: `!has(${source}) || ${named.join(' + ')} == 1`,
+    rule: `!has(self.${part}) || !has(${source}) || ${named.join(' + ')} == 1`,
     message: `${field} needs exactly one of env, file and secretKeyRef`,
     fieldPath: `.${part}.${field}`,
   };

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
+import type { Catalog } from '../api/catalog.ts';
 import { policyOf, type Settings, siteOf } from '../config.ts';
 import type { Deps } from '../controller/deps.ts';
 import { createController } from '../controller/run.ts';
@@ -27,7 +28,7 @@ export type Operator = {
  */
 export async function startOperator(
   cli: Pick<Cli, 'clock'>,
-  settings: Settings,
+  { settings, catalog }: { readonly settings: Settings; readonly catalog: Catalog },
   log: Log,
   slurm: Slurm,
   equip: (deps: Deps) => Deps = (deps) => deps,
@@ -42,11 +43,12 @@ export async function startOperator(
     clock: cli.clock,
     log: (message) => log.warn(message),
     rescanMs: settings.intervals.rescanSeconds * 1000,
+    catalog,
   });
   if (!opened.ok) return err(opened.error.message);
   const store = opened.value;
   const prober = createHttpProber({ clock: cli.clock });
-  const controller = createController(equip(depsOf(cli, settings, log, { slurm, store, prober })));
+  const controller = createController(equip(depsOf(cli, settings, log, { slurm, store, prober }, catalog)));
   await controller.start();
   return ok({
     store,
@@ -62,6 +64,7 @@ function depsOf(
   settings: Settings,
   log: Log,
   ports: Pick<Deps, 'slurm' | 'store' | 'prober'>,
+  catalog: Catalog,
 ): Deps {
   const { limits, intervals } = settings;
   return {
@@ -70,7 +73,7 @@ function depsOf(
     clock: cli.clock,
     log,
     policy: policyOf(settings),
-    site: siteOf(settings, standInCommand()),
+    site: siteOf(settings, standInCommand(), catalog),
     body: serveScript(),
     tail: (file) => readLogTail(file, limits.maxLogBytes),
     entropy: () => BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36),

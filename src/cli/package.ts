@@ -22,6 +22,11 @@ export function standInCommand(): readonly string[] {
   return [process.execPath, fileURLToPath(new URL(`../standin/stand-in${EXTENSION}`, import.meta.url))];
 }
 
+/** Directory of the presets that come with the operator. */
+export function bundledCatalog(): string {
+  return path.join(ROOT, 'config', 'catalog');
+}
+
 /** Directory of the deployments `trial` begins with. */
 export function trialSamples(): string {
   return path.join(ROOT, 'config', 'samples', 'trial');

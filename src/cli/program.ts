@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { catalogCommand } from './catalog.ts';
 import { type Cli, EXIT, examples } from './cli.ts';
 import { deleteCommand } from './delete.ts';
 import { describeCommand } from './describe.ts';
@@ -25,6 +26,7 @@ const COMMANDS = [
   waitCommand,
   scaleCommand,
   deleteCommand,
+  catalogCommand,
   planCommand,
   renderCommand,
   trialCommand,

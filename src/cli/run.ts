@@ -5,11 +5,10 @@ import { type Cli, EXIT, examples, fail, wantsColour } from './cli.ts';
 import { chooseCluster } from './cluster.ts';
 import { openSlurm } from './compose.ts';
 import { dyingAt } from './failpoint.ts';
-import { withSettings } from './global-options.ts';
+import { type Loaded, withSettings } from './global-options.ts';
 import { startOperator } from './operator.ts';
 import { packageVersion } from './package.ts';
 import { FAILPOINT_VARIABLE } from './settings/layers.ts';
-import type { LoadedSettings } from './settings/load.ts';
 
 export function runCommand(cli: Cli): Command {
   const command = new Command('run')
@@ -24,7 +23,8 @@ export function runCommand(cli: Cli): Command {
   ]);
 }
 
-async function run(cli: Cli, { settings, files, secrets }: LoadedSettings): Promise<number> {
+async function run(cli: Cli, loaded: Loaded): Promise<number> {
+  const { settings, files, secrets, catalog } = loaded;
   const dieAt = cli.environment[FAILPOINT_VARIABLE];
   const failpoint = dieAt === undefined ? undefined : parseFailpoint(dieAt);
   if (dieAt !== undefined && !failpoint)
@@ -41,9 +41,10 @@ async function run(cli: Cli, { settings, files, secrets }: LoadedSettings): Prom
     { version: packageVersion(), directory: settings.directory, logs: settings.logDirectory, settings: files },
     `working on ${settings.directory}, cluster ${settings.cluster.name ?? type} (${type}: ${why})`,
   );
+  for (const problem of catalog.broken.values()) log.warn(`a preset cannot be used: ${problem}`);
   const slurm = await openSlurm(cli, settings);
   if (!slurm.ok) return fail(cli, slurm.error);
-  const operator = await startOperator(cli, settings, log, slurm.value, (deps) =>
+  const operator = await startOperator(cli, loaded, log, slurm.value, (deps) =>
     failpoint ? dyingAt(deps, failpoint) : deps,
   );
   if (!operator.ok) {

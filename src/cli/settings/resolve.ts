@@ -75,6 +75,9 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     ...settings,
     directory: absolute(settings.directory, 'directory'),
     logDirectory: absolute(settings.logDirectory, 'logDirectory'),
+    ...(settings.catalogDirectory !== undefined && {
+      catalogDirectory: absolute(settings.catalogDirectory, 'catalogDirectory'),
+    }),
     local: { ...settings.local, directory: absolute(settings.local.directory, 'local', 'directory') },
   };
 }
