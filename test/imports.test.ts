@@ -15,19 +15,21 @@ const LAYERS = [
       'nearest.ts',
       'redact.ts',
       'api/',
+      'slurm/association.ts',
       'slurm/directive-lines.ts',
       'slurm/directives.ts',
       'slurm/duration.ts',
       'slurm/identity.ts',
       'slurm/job.ts',
       'slurm/node-list.ts',
+      'slurm/partition.ts',
       'slurm/scheduler.ts',
       'slurm/states.ts',
     ],
   },
   { name: 'clock', paths: ['clock.ts'] },
   { name: 'ports', paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts'] },
-  { name: 'pure', paths: ['launch/', 'decide/', 'config.ts'] },
+  { name: 'pure', paths: ['launch/', 'decide/', 'doctor/', 'config.ts'] },
   { name: 'slurm', paths: ['slurm/'] },
   { name: 'store', paths: ['store/'] },
   { name: 'probe', paths: ['probe/'] },
@@ -51,7 +53,7 @@ const BELOW: Readonly<Record<LayerName, readonly LayerName[]>> = {
   composition: ['words', 'clock', 'ports', 'pure', 'slurm', 'store', 'probe', 'controller'],
 };
 
-const PURE_FOLDERS = ['api/', 'decide/', 'launch/'];
+const PURE_FOLDERS = ['api/', 'decide/', 'doctor/', 'launch/'];
 /** Modules of Node.js that do nothing to the outside. */
 const HARMLESS = ['node:crypto', 'node:util', 'node:path'];
 const IMPURE =

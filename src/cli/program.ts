@@ -3,6 +3,7 @@ import { catalogCommand } from './catalog.ts';
 import { type Cli, EXIT, examples } from './cli.ts';
 import { deleteCommand } from './delete.ts';
 import { describeCommand } from './describe.ts';
+import { doctorCommand } from './doctor.ts';
 import { getCommand } from './get.ts';
 import { addGlobalOptions } from './global-options.ts';
 import { logsCommand } from './logs.ts';
@@ -26,6 +27,7 @@ const COMMANDS = [
   waitCommand,
   scaleCommand,
   deleteCommand,
+  doctorCommand,
   catalogCommand,
   planCommand,
   renderCommand,

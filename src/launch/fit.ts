@@ -118,7 +118,7 @@ function needs(spec: Spec, shape: ModelShape, { tensor, pipeline, data }: Topolo
 }
 
 /** By its own name, or as the model it is of; a local copy is believed to be what its preset says. */
-function presetFor({ preset, model }: Spec, catalog: Catalog): Preset | undefined {
+export function presetFor({ preset, model }: Spec, catalog: Catalog): Preset | undefined {
   const named = preset === undefined ? undefined : catalog.entries.get(preset)?.preset;
   if (named && (model.uri === uriOf(named) || model.uri.startsWith('file://'))) return named;
   return [...catalog.entries.values()].map((entry) => entry.preset).find((one) => uriOf(one) === model.uri);
