@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { json } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type Workspace, workspace } from './workspace.ts';
 
 /** An engine on a port of its own, and a deployment whose status names it. */
@@ -290,4 +292,29 @@ test('whom to ask must be said', async () => {
     stdout: '',
     stderr: 'error: whom to ask? Name a deployment, or give --host, or set VLLM_HOST\n',
   });
+});
+
+test('the stand-in engine takes a picture and tells of it', async () => {
+  await using here = workspace();
+  const port = await closedPort();
+  const standIn = fileURLToPath(new URL('../../src/standin/stand-in.ts', import.meta.url));
+  const child = spawn(process.execPath, [standIn, 'serve', 'model', '--host', '127.0.0.1', '--port', port], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on('data', (text) => String(text).includes('startup complete') && resolve());
+      child.on('exit', () => reject(new Error('it ended')));
+    });
+    writeFileSync(path.join(here.home, 'pixel.png'), Buffer.from(PIXEL, 'base64'));
+    const address = ['--host', '127.0.0.1', '--port', port];
+    const answered = await here.run('query', ...address, 'What is this?', '--image', 'pixel.png');
+    assert.deepEqual(answered, {
+      code: 0,
+      stdout: `This is a stand-in, not a language model. It was asked: "[image/png of ${Buffer.from(PIXEL, 'base64').length} bytes] What is this?"\n`,
+      stderr: '',
+    });
+  } finally {
+    child.kill();
+  }
 });

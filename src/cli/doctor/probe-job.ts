@@ -11,8 +11,8 @@ import { type Cli, pause } from '../cli.ts';
 import { doctorScript } from '../package.ts';
 import { type JobOutput, readJobOutput } from './job-output.ts';
 
-/** Not one of the operator's: those begin with `vllm.` */
-const JOB_NAME = 'vllm-slurm-doctor';
+/** Not one of the operator's, which begin with `vllm.`; and of no other doctor's. */
+const jobName = (word: string): string => `vllm-slurm-doctor-${word}`;
 const LOOK_MS = 500;
 /** A network file system may show a new file so much later. */
 const SHOWN_WITHIN_MS = 20_000;
@@ -38,7 +38,7 @@ export async function probeByJob(
     await writeFile(ask, `${word}\n`);
     const askedAtMs = cli.clock.now();
     const submitted = readSubmission(
-      await runner.run(sbatchCommand({ name: JOB_NAME, script: scriptOf(facts, { ask, out, word }) })),
+      await runner.run(sbatchCommand({ name: jobName(word), script: scriptOf(facts, { ask, out, word }) })),
     );
     if (!submitted.ok) return err(submitted.error.message);
     const output = await outputOf(cli, runner, { id: submitted.value, out, word, timeoutMs });
@@ -47,7 +47,7 @@ export async function probeByJob(
     return err((error as Error).message);
   } finally {
     // Also of a submission without an answer.
-    await runner.run({ program: 'scancel', args: ['--me', `--name=${JOB_NAME}`] });
+    await runner.run({ program: 'scancel', args: ['--me', `--name=${jobName(word)}`] });
     await Promise.all([ask, out].map((file) => rm(file, { force: true }).catch(() => undefined)));
   }
 }
@@ -58,7 +58,7 @@ function scriptOf({ wishes, site }: Pick<Facts, 'wishes' | 'site'>, { ask, out, 
   const [wish] = wishes;
   const { account, qos, partitions } = wish ? placementOf(wish, site) : { ...site.defaults };
   const options = [
-    ['job-name', JOB_NAME],
+    ['job-name', jobName(word)],
     ['output', out.replaceAll('%', '%%')],
     ['export', 'NONE'],
     ['time', '00:05:00'],
