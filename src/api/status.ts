@@ -65,6 +65,7 @@ export const ReplicaRecord = z.object({
     .describe('Nodes that attempt was kept off after failures; a queued job keeps the list it was submitted with.'),
   jobId: text(32).optional().describe('The job SLURM acknowledged or showed for that attempt.'),
   submitTime: time.optional().describe('When its last submission began.'),
+  nonce: text(64).optional().describe('Of its last submission: its job carries it.'),
   doubtUntil: time.optional().describe('The submission may still land until then.'),
   seen: z.boolean().optional().describe('A listing has shown the job.'),
   missingSince: time.optional().describe('The job is in no complete listing since then.'),

@@ -5,10 +5,10 @@ import type { ProbeMemory } from '../probe/prober.ts';
 export type Network = {
   /**
    * What one deployment's probes came to.
-   * @param served    of those endpoints that have served: to us, or by their job's own word
+   * @param served    by the endpoint's id, of those that have served: to us, or by their job's own word
    * @param answersMs within this time each of them is probed again, and the probe is over
    */
-  heard(key: string, served: readonly ProbeMemory[], answersMs: number): void;
+  heard(key: string, served: ReadonlyMap<string, ProbeMemory>, answersMs: number): void;
   /** Every endpoint of the fleet stopped answering at once; or they did, and not each has had the time to be heard again. */
   isSuspect(): boolean;
 };
@@ -19,27 +19,32 @@ const FEW_ENDPOINTS = 2;
 const SUSPICION_MS = 900_000;
 
 export function createNetwork(clock: Pick<Clock, 'now'>): Network {
-  const groups = new Map<string, { readonly followed: number; readonly silent: number; readonly answersMs: number }>();
+  const groups = new Map<string, { readonly served: ReadonlyMap<string, ProbeMemory>; readonly answersMs: number }>();
+  /** Epoch, ms: when endpoints that did not answer ceased to be followed, and no other has answered since. */
+  let lostMs: readonly number[] = [];
   let silentSinceMs: number | undefined;
   let heardAgainMs = Number.NEGATIVE_INFINITY;
 
   function look(): void {
-    const all = [...groups.values()];
-    const followed = all.reduce((sum, one) => sum + one.followed, 0);
-    const answers = all.some((one) => one.silent < one.followed);
+    const all = [...groups.values()].flatMap(({ served }) => [...served.values()]);
+    const lastOkMs = Math.max(...all.map((memory) => memory.lastOkMs ?? Number.NEGATIVE_INFINITY));
+    lostMs = lostMs.filter((at) => at >= lastOkMs);
+    const answers = !all.every(isFailing);
     if (silentSinceMs === undefined) {
-      if (!answers && followed >= FEW_ENDPOINTS) silentSinceMs = clock.now();
-    } else if (answers || followed === 0) {
+      if (!answers && all.length > 0 && all.length + lostMs.length >= FEW_ENDPOINTS) silentSinceMs = clock.now();
+    } else if (answers || all.length === 0) {
       // Only an answer clears our network, not that fewer endpoints are left.
       silentSinceMs = undefined;
-      heardAgainMs = clock.now() + Math.max(0, ...all.map((one) => one.answersMs));
+      heardAgainMs = clock.now() + Math.max(0, ...[...groups.values()].map((one) => one.answersMs));
     }
   }
 
   return {
     heard(key, served, answersMs) {
-      if (served.length === 0) groups.delete(key);
-      else groups.set(key, { followed: served.length, silent: served.filter(isFailing).length, answersMs });
+      const left = [...(groups.get(key)?.served ?? [])].filter(([id, memory]) => isFailing(memory) && !served.has(id));
+      lostMs = [...lostMs, ...left.map(() => clock.now())];
+      if (served.size === 0) groups.delete(key);
+      else groups.set(key, { served, answersMs });
       look();
     },
     isSuspect() {

@@ -44,12 +44,15 @@ export function createController(deps: Deps): Controller {
       ...prober,
       async follow(key, targets) {
         const memories = await prober.follow(key, targets);
-        const jobs = snapshot.lastKnown()?.jobs.get(key) ?? [];
-        const ready = new Set(jobs.filter((job) => job.report.phase === 'ready').map(jobKey));
-        const served = [...memories].filter(([id, memory]) => memory.lastOkMs !== undefined || ready.has(id));
+        const fleet = snapshot.lastKnown();
+        const ready = new Set(
+          fleet?.jobs.get(key)?.flatMap((job) => (job.report.phase === 'ready' ? jobKey(job) : [])),
+        );
+        // Before SLURM was first heard those on record are followed, which were published before this operator began.
+        const served = [...memories].filter(([id, { lastOkMs }]) => lastOkMs !== undefined || !fleet || ready.has(id));
         network.heard(
           key,
-          served.map(([, memory]) => memory),
+          new Map(served),
           Math.max(0, ...targets.map((target) => target.periodMs * 2 + target.timeoutMs)),
         );
         return memories;

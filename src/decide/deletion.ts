@@ -1,5 +1,7 @@
 import { FINALIZER, FORCE_RELEASE_ANNOTATION } from '../api/resource.ts';
+import type { ReplicaRecord } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
+import { jobName } from '../slurm/identity.ts';
 import type { Observation, SlurmView } from './observation.ts';
 import type { Plan } from './plan.ts';
 import { recordsOf } from './records.ts';
@@ -37,12 +39,7 @@ function endJobs(seen: Observation, view: SlurmView): Plan {
       })),
     };
   }
-  const until = Math.max(
-    0,
-    ...recordsOf(seen.resource.status)
-      .flatMap((record) => [record.doubtUntil, record.submitTime])
-      .map((time) => Date.parse(time ?? '') || 0),
-  );
+  const until = Math.max(0, ...recordsOf(seen.resource.status).map((record) => landsBy(seen, view, record)));
   if (view.askedAtMs <= until) {
     return wait(
       seen,
@@ -51,6 +48,16 @@ function endJobs(seen: Observation, view: SlurmView): Plan {
     );
   }
   return release(seen);
+}
+
+/** @returns epoch ms; a view from later than that shows the attempt's job, if there ever is one */
+function landsBy({ resource, policy }: Observation, view: SlurmView, record: ReplicaRecord): number {
+  const doubtMs = Date.parse(record.doubtUntil ?? '') || 0;
+  const submitMs = Date.parse(record.submitTime ?? '') || 0;
+  const name = jobName({ ...resource.key, replica: record.replica, attempt: record.attempt });
+  const isAwaited = record.jobId !== undefined && !view.jobs.some((job) => job.name === name);
+  // A listing may be older than it says, and lack the job that was acknowledged just before.
+  return Math.max(doubtMs, submitMs + (isAwaited ? policy.vanishedGraceMs : 0));
 }
 
 function release(seen: Observation): Plan {

@@ -104,7 +104,10 @@ export function healthOf(
   const deadlineMs = job.startMs + spec.probes.startup.timeoutSeconds * 1000 + seen.policy.startupSlackMs;
   // A view from before the deadline may lack the comment that says where it answers.
   const viewMs = seen.slurm.known ? seen.slurm.value.askedAtMs : 0;
-  return Math.min(seen.now, viewMs) >= deadlineMs ? { kind: 'overdue', why: lastError } : { kind: 'starting' };
+  if (Math.min(seen.now, viewMs) < deadlineMs) return { kind: 'starting' };
+  // Where it is to be asked, it has to be asked often enough, on a way that is open.
+  const isUnheard = probe === undefined || (probe.failures >= failureThreshold && !seen.networkSuspect);
+  return isUnheard ? { kind: 'overdue', why: lastError } : { kind: 'starting' };
 }
 
 /** @returns ms until the last answer is too old for Ready; undefined when it is already, or there is none */

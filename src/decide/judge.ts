@@ -100,7 +100,7 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
     wait === undefined ||
     exhausted ||
     (verdict.reason === 'CancelledExternally' && restart.onExternalCancel === 'Hold');
-  const { retryTime: _, retryReason: __, held: ___, doubtUntil: ____, ...rest } = record;
+  const { retryTime: _, retryReason: __, held: ___, ...rest } = record;
   const blamed = blamedNodes(seen, verdict, end, named);
   const node = blamed[0] ?? named[0];
   return {

@@ -29,10 +29,14 @@ export function adopt(record: ReplicaRecord, jobs: readonly OwnJob[]): ReplicaRe
   };
 }
 
-/** The attempt's job stands in the listing: no doubt is left about its submission. */
+/**
+ * The attempt's job stands in the listing: no doubt is left about its submission. Unless it is the job of an earlier one
+ * that landed late: then the last may still land as well.
+ */
 export function sighted(record: ReplicaRecord, job: OwnJob): ReplicaRecord {
-  const { doubtUntil: _, missingSince: __, ...rest } = record;
-  return { ...rest, jobId: job.id, seen: true };
+  const { doubtUntil, missingSince: _, ...rest } = record;
+  const isOfAnEarlier = record.nonce !== undefined && record.nonce !== job.identity.nonce;
+  return { ...rest, ...(isOfAnEarlier && doubtUntil && { doubtUntil }), jobId: job.id, seen: true };
 }
 
 /** Judged, without blame: the job is ours to end and its end says nothing. */

@@ -360,6 +360,7 @@ function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: Repli
     specHash: hash,
     ...(excludedNodes.length > 0 && { excluded: [...excludedNodes] }),
     submitTime: rfc3339Ms(now),
+    nonce: identity.nonce,
     doubtUntil: rfc3339Ms(now + policy.submitWithinMs + policy.submitTimeoutMs + policy.doubtWindowMs),
     settledAttempt: record.settledAttempt,
     failures: record.failures,

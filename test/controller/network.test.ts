@@ -6,6 +6,8 @@ import type { ProbeMemory } from '../../src/probe/prober.ts';
 const answers: ProbeMemory = { lastOkMs: 0, failures: 0, lastError: undefined };
 const fails: ProbeMemory = { lastOkMs: 0, failures: 1, lastError: 'connect ETIMEDOUT' };
 const PERIOD_MS = 15_000;
+const named = (...memories: readonly ProbeMemory[]) =>
+  new Map(memories.map((memory, index) => [`job ${index}`, memory]));
 
 function networkAt(): { readonly network: Network; pass(ms: number): void } {
   let nowMs = 0;
@@ -27,16 +29,16 @@ describe('our network', () => {
   ] as const satisfies readonly (readonly [string, Record<string, readonly ProbeMemory[]>, boolean])[]) {
     it(title, () => {
       const { network } = networkAt();
-      for (const [key, memories] of Object.entries(groups)) network.heard(key, memories, PERIOD_MS);
+      for (const [key, memories] of Object.entries(groups)) network.heard(key, named(...memories), PERIOD_MS);
       assert.equal(network.isSuspect(), suspect);
     });
   }
 
   it('stays suspect until each endpoint has had the time to be heard again', () => {
     const { network, pass } = networkAt();
-    network.heard('chat', [fails], PERIOD_MS);
-    network.heard('slow', [fails], 300_000);
-    network.heard('chat', [answers], PERIOD_MS);
+    network.heard('chat', named(fails), PERIOD_MS);
+    network.heard('slow', named(fails), 300_000);
+    network.heard('chat', named(answers), PERIOD_MS);
     pass(300_000);
     const atLast = network.isSuspect();
     pass(1);
@@ -45,15 +47,35 @@ describe('our network', () => {
 
   it('stays suspect when one of the silent ends: only an answer clears it', () => {
     const { network } = networkAt();
-    network.heard('chat', [fails], PERIOD_MS);
-    network.heard('embed', [fails], PERIOD_MS);
-    network.heard('embed', [], 0);
+    network.heard('chat', named(fails), PERIOD_MS);
+    network.heard('embed', named(fails), PERIOD_MS);
+    network.heard('embed', named(), 0);
     assert.equal(network.isSuspect(), true);
+  });
+
+  it('is suspect when the last one falls silent after another that did not answer and ended', () => {
+    const { network, pass } = networkAt();
+    network.heard('slow', named(answers), PERIOD_MS);
+    pass(1);
+    network.heard('chat', named(fails), PERIOD_MS);
+    network.heard('chat', named(), 0);
+    network.heard('slow', named(fails), PERIOD_MS);
+    assert.equal(network.isSuspect(), true);
+  });
+
+  it('is not suspect when it answered in between', () => {
+    const { network, pass } = networkAt();
+    network.heard('chat', named(fails), PERIOD_MS);
+    network.heard('chat', named(), 0);
+    pass(1);
+    network.heard('slow', named({ ...answers, lastOkMs: 1 }), PERIOD_MS);
+    network.heard('slow', named({ ...fails, lastOkMs: 1 }), PERIOD_MS);
+    assert.equal(network.isSuspect(), false);
   });
 
   it('is no longer suspect when the silence lasts: then it is they who are down', () => {
     const { network, pass } = networkAt();
-    network.heard('chat', [fails, fails], PERIOD_MS);
+    network.heard('chat', named(fails, fails), PERIOD_MS);
     pass(899_999);
     const late = network.isSuspect();
     pass(1);

@@ -171,7 +171,7 @@ describe('a turn', () => {
     await turn();
     store.remove(KEY);
     assert.deepEqual(await turn(), { requeueAfterMs: 10_000, acted: true });
-    await clock.advance(10_000);
+    await clock.advance(60_001);
     await show();
     await turn();
     assert.deepEqual(await store.get(KEY), ok(undefined));

@@ -61,16 +61,21 @@ describe('a deployment that is deleted', () => {
       },
     ],
     [
-      'waits for a listing younger than the acknowledgement of a job: an older one may lack it',
-      {
-        askedAtMs: NOW - 4_000,
-        status: { records: [record({ jobId: '101', submitTime: atMs(-5), doubtUntil: atMs(-1) })] },
-      },
+      'waits for a job that was acknowledged and is not listed yet: a listing may be older than it says',
+      { status: { records: [record({ jobId: '101', submitTime: atMs(-5), doubtUntil: atMs(-1) })] } },
       {
         actions: [],
-        message: 'a submission may still arrive until 2026-03-04T11:59:59Z',
-        requeueAfterMs: 10_000,
+        message: 'a submission may still arrive until 2026-03-04T12:00:55Z',
+        requeueAfterMs: 65_000,
       },
+    ],
+    [
+      'does not wait for a job that is listed as ended',
+      {
+        jobs: [{ ...servingJob(), phase: 'ended', state: 'CANCELLED', endMs: NOW - 1_000 }],
+        status: { records: [record({ jobId: '101', submitTime: atMs(-10) })] },
+      },
+      { actions: ['releaseFinalizer'], message: undefined, requeueAfterMs: 10_000 },
     ],
     [
       'waits while SLURM is silent',

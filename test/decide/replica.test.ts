@@ -36,6 +36,7 @@ const claimed = (attempt: number, more = {}) => ({
   attempt,
   specHash: HASH,
   submitTime: atMs(0),
+  nonce: 'entropy0',
   doubtUntil: atMs(120),
   settledAttempt: 0,
   failures: [],

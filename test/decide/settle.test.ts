@@ -33,7 +33,15 @@ function settled(seen: Observation, result: Result<string, SlurmError>) {
   return { plan, ...settle(seen, plan, outcomes(plan, result), NOW + 2_000) };
 }
 
-const claimed = { replica: 0, attempt: 1, specHash: hashOf(), submitTime: atMs(0), settledAttempt: 0, failures: [] };
+const claimed = {
+  replica: 0,
+  attempt: 1,
+  specHash: hashOf(),
+  submitTime: atMs(0),
+  nonce: 'entropy0',
+  settledAttempt: 0,
+  failures: [],
+};
 const refusal = 'Batch job submission failed: Invalid qos specification';
 
 describe('a submission', () => {

@@ -143,6 +143,20 @@ test('an operator that starts while its network is down gives nobody up for that
   assert.deepEqual(serials(scenario), before);
 });
 
+test('an operator that starts with SLURM and its network both away gives nobody up when both come back', async () => {
+  const scenario = await served(1);
+  scenario.apply('slow', deployment({ probes: { liveness: { periodSeconds: 60 } } }));
+  await scenario.until('slow is ready', () => scenario.isReady('slow'));
+  scenario.kill();
+  const backMs = scenario.now() + 10 * MINUTE;
+  scenario.cutNetwork(backMs - scenario.now());
+  scenario.slurmFault({ fault: { kind: 'unreachable' }, on: EVERY_CALL, untilMs: backMs + 20_000 });
+  scenario.start();
+  // By then chat is heard again, and slow is not yet asked again.
+  await scenario.until('both are ready again', () => scenario.isReady('chat') && scenario.isReady('slow'), 15 * MINUTE);
+  assert.deepEqual(scenario.asked('submit'), ['chat.r0.a1', 'slow.r0.a1']);
+});
+
 test('an operator that starts while SLURM does not say where its nodes are calls nobody overdue for that', async () => {
   const scenario = createScenario();
   scenario.apply('chat', deployment({ replicas: 2, probes: { startup: { timeoutSeconds: 60 } } }));

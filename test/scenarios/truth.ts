@@ -3,9 +3,9 @@ import type { Spec } from '../../src/api/spec.ts';
 import type { ReplicaRecord } from '../../src/api/status.ts';
 import type { DeploymentEvent } from '../../src/controller/events.ts';
 import { specHash } from '../../src/launch/spec-hash.ts';
-import { type Identity, readIdentity } from '../../src/slurm/identity.ts';
+import { type Identity, readIdentity, readReport } from '../../src/slurm/identity.ts';
 import type { Inspection } from '../../src/slurm/simulated/inspection.ts';
-import type { SimJob } from '../../src/slurm/simulated/world.ts';
+import { nodesOf, type SimJob } from '../../src/slurm/simulated/world.ts';
 
 /** A job that carries our user, our name and our marker. */
 export type OurJob = { readonly job: SimJob; readonly identity: Identity };
@@ -95,11 +95,23 @@ export function isHealthy(truth: Truth, { job, identity }: OurJob): boolean {
   const since = truth.trace(job).foundSinceMs;
   const spec = truth.resource(identity.uid)?.spec;
   // One endpoint alone cannot be told from a network that is down.
-  const alone = truth.live().filter((one) => truth.trace(one.job).answeredMs !== undefined).length < 2;
+  const alone = truth.live().filter((one) => isFollowed(truth, one)).length < 2;
   const heardMs = Math.max(since ?? 0, alone ? truth.connectedSinceMs() : 0);
   return since !== undefined && truth.now() - heardMs > windowMs(spec) + HEARD_MS;
 }
 const HEARD_MS = 30_000;
+
+/** An operator knows it for an endpoint: this run of the job has answered, and it tells where. */
+function isFollowed(truth: Truth, { job }: OurJob): boolean {
+  const { answeredMs } = truth.trace(job);
+  return job.phase === 'running' && answeredMs !== undefined && answeredMs >= (job.startMs ?? 0) && tellsPort(job);
+}
+
+/** What it says of itself leads to it. */
+export function tellsPort(job: SimJob): boolean {
+  const { node, port } = readReport(job.comment);
+  return node !== undefined && node === nodesOf(job)[0] && port === job.behaviour.port;
+}
 
 export function windowMs(spec: Spec | undefined): number {
   return spec ? spec.probes.liveness.periodSeconds * spec.probes.liveness.failureThreshold * 1000 : 0;

@@ -10,7 +10,7 @@ import type { Slurm } from '../../src/slurm/slurm.ts';
 import type { MemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { SafetyPromise, Watch } from './promises/promise.ts';
-import { hashOf, identityOf, type OurJob, type Traced, type Truth } from './truth.ts';
+import { hashOf, identityOf, type OurJob, type Traced, type Truth, tellsPort } from './truth.ts';
 
 /** Stands between the operator and the world, sees every call as it takes effect, and holds it against the promises. */
 export type Witness = {
@@ -57,6 +57,8 @@ export function createWitness(of: {
   const written = new Map<string, Resource>();
   const gone = new Map<string, boolean>();
   const spent = new Map<string, Map<number, number>>();
+  /** By uid: epoch, ms, of the last edit, which forgives what was before. */
+  const changedMs = new Map<string, number>();
   let resources: readonly Resource[] = [];
   let living: readonly OurJob[] = [];
   let listedMs = 0;
@@ -88,7 +90,8 @@ export function createWitness(of: {
     undisturbedSinceMs: () => Math.max(quietFromMs, upFromMs),
     calls: (call, name = '') => asked.get(`${call} ${name}`) ?? [],
     events: (uid) => told.get(uid) ?? [],
-    spent: (uid, replica) => [...(spent.get(`${uid}/${replica}`)?.values() ?? [])],
+    spent: (uid, replica) =>
+      [...(spent.get(`${uid}/${replica}`)?.values() ?? [])].filter((atMs) => atMs > (changedMs.get(uid) ?? 0)),
   };
 
   function hold(look: (watch: Watch) => string | undefined): void {
@@ -278,9 +281,7 @@ export function createWitness(of: {
     broken: () => breach,
     look,
     changed(key) {
-      for (const resource of resources)
-        if (resource.key.name === key.name)
-          for (const slot of [...spent.keys()]) if (slot.startsWith(`${resource.uid}/`)) spent.delete(slot);
+      for (const resource of resources) if (resource.key.name === key.name) changedMs.set(resource.uid, clock.now());
     },
     answered(job) {
       traceOf(job, identityOf(job)).answeredMs = clock.now();
@@ -307,12 +308,6 @@ export function createWitness(of: {
       for (const job of inspect.live()) if (over.has(job.serial)) traceOf(job, identityOf(job)).beyondReach = true;
     },
   };
-}
-
-/** What it says of itself leads to it. */
-function tellsPort(job: SimJob): boolean {
-  const { node, port } = readReport(job.comment);
-  return node !== undefined && node === nodesOf(job)[0] && port === job.behaviour.port;
 }
 
 /** The exit codes of `serve.sh` that say so. */

@@ -264,7 +264,7 @@ outlive() {
   while is_alive "$1" && [ -e "$settings" ]; do sleep 1; done
   [ -e "$settings" ] || return 0
   down
-  rm -rf "$BED_DIR"
+  retry 10 rm -rf "$BED_DIR" # what was just killed may still be writing
 }
 
 # Processes of jobs: they carry a job id and this bed's configuration in their environment, or are a step daemon of it.

@@ -15,7 +15,9 @@ export const JOBS: readonly SafetyPromise[] = [
       if (
         sentMs !== undefined &&
         truth.now() - sentMs <= truth.doubtWindowMs &&
-        truth.inspect.inFlight().includes(name)
+        truth.inspect.inFlight().includes(name) &&
+        // An earlier submission that landed later than anybody waits was taken for this one.
+        !truth.inspect.jobs().some((job) => job.name === name && job.submitMs >= sentMs && truth.trace(job).beyondReach)
       )
         return `attempt ${attemptText(identity)} is submitted again while it may still land`;
       const other = truth

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isRunning, localBed, until } from './bed.ts';
@@ -22,6 +25,18 @@ test('a cancel leaves no process, not even one in a session of its own that igno
   assert.equal((await bed.jobOf(ref))?.state, 'COMPLETING');
   assert.deepEqual(await bed.endingOf(ref), { state: 'CANCELLED', exitCode: 0, signal: 15, reason: 'None' });
   assert.deepEqual(pids.filter(isRunning), []);
+});
+
+test('a cancel that comes before the script has begun ends the job all the same', async (t) => {
+  const programs = await mkdtemp(join(tmpdir(), 'vllm-slurm-programs-'));
+  t.after(() => rm(programs, { recursive: true }));
+  await writeFile(join(programs, 'setsid'), '#!/bin/sh\nsleep 1\nexec /usr/bin/setsid "$@"\n', { mode: 0o700 });
+  const bed = await localBed(t, { environment: { PATH: `${programs}:${process.env.PATH}` } });
+  const ref = await bed.submit('vllm.a.b.r0.a1', 'sleep 600');
+  const keeper = join(bed.directory, 'jobs', ref.id, 'pid');
+  await until('its keeper is there', async () => existsSync(keeper) || undefined);
+  await bed.slurm().cancel(ref);
+  assert.equal((await bed.endingOf(ref)).state, 'CANCELLED');
 });
 
 test('what a script leaves behind is ended with it', async (t) => {

@@ -11,17 +11,16 @@ set -u
 directory=$1 token=$2 limit=$3 warn_signal=$4 warn_after=$5 kill_wait=$6
 how=exited caught=0 child=none
 
-# Every process of the job, in whatever session it hides: it carries the token, or sits in the script's session.
+# Every process of the job, in whatever session it hides: it carries the token, sits in the script's session, or is the
+# script's own process before it has either.
 members() {
   grep -lzxF -e "$token" /proc/[0-9]*/environ 2>/dev/null | while IFS=/ read -r _ _ pid _; do echo "$pid"; done
   for stat in /proc/[0-9]*/stat; do
     { read -r line <"$stat"; } 2>/dev/null || continue
     # shellcheck disable=SC2086
     set -- ${line##*) }
-    if [ "${1:-Z}" != Z ] && [ "${4:-0}" = "$child" ]; then
-      pid=${stat#/proc/}
-      echo "${pid%/stat}"
-    fi
+    member=${stat#/proc/} member=${member%/stat}
+    [ "${1:-Z}" = Z ] || { [ "${4:-0}" != "$child" ] && [ "$member" != "$child" ]; } || echo "$member"
   done
 }
 
@@ -48,8 +47,10 @@ gone_within() {
 }
 
 stop() {
+  how=$1
+  [ "$child" != none ] || return 0 # nothing has begun: it is stopped when it has
   trap '' TERM USR2
-  caught=1 how=$1
+  caught=1
   signal_all TERM
   signal_all CONT
   gone_within $((kill_wait * 10)) || signal_all KILL
@@ -68,6 +69,7 @@ write_whole pid "$$ $began"
 
 setsid env "$token" "$directory/script" </dev/null &
 child=$!
+[ "$how" = exited ] || stop "$how"
 # The sleepers carry the token too, so they end with the job.
 [ "$limit" = 0 ] || (env "$token" sleep "$limit" && [ "$(start_time)" = "$began" ] && kill -s USR2 $$) &
 [ "$warn_signal" = - ] || (env "$token" sleep "$warn_after" && kill -s "$warn_signal" "$child") &
