@@ -663,7 +663,7 @@ node_name() { echo "${SLURMD_NODENAME:-$HOSTNAME}"; }
 # What would cost minutes of loading to find out, or die without a word that names the node. A node answers with a line
 # `NODE CODE WORD`; it finds out itself, so that the cause survives where nobody can read the log.
 preflight() {
-  local line answers=() status deadline=$((SECONDS + PREFLIGHT_SECONDS))
+  local line='' piece answers=() status deadline=$((SECONDS + PREFLIGHT_SECONDS))
   exec {ANSWERS}< <(
     be_a_child
     if [ "$VSO_NODES" = 1 ]; then check_node; else
@@ -674,9 +674,10 @@ preflight() {
   )
   local asked=$!
   while [ "$SECONDS" -lt "$deadline" ]; do
-    read -r -t 0.4 -u "$ANSWERS" line
+    read -r -t 0.4 -u "$ANSWERS" piece
     status=$?
-    if [ "$status" = 0 ]; then answers+=("$line"); elif [ "$status" -le 128 ]; then break; fi
+    line+=$piece # the time may be up in the middle of a line
+    if [ "$status" = 0 ]; then answers+=("$line") line=''; elif [ "$status" -le 128 ]; then break; fi
     [ -z "$CANCELLED" ] || cancelled
     [ -z "$DRAIN_ASKED" ] || drain
   done

@@ -351,7 +351,7 @@ export const Spec = z
         liveness: z
           .strictObject({
             periodSeconds: seconds(1, 3600).default(15).describe('Between two probes.'),
-            timeoutSeconds: seconds(1, 600).default(10).describe('For one probe.'),
+            timeoutSeconds: seconds(1, 600).default(10).describe('For one probe, its token included.'),
             failureThreshold: z
               .int()
               .min(1)
@@ -360,7 +360,9 @@ export const Spec = z
               .describe('Probes failed in a row before the attempt is given up.'),
           })
           .prefault({})
-          .describe('While the model serves.'),
+          .describe(
+            'While the model serves: one token is asked for, of a model that only embeds one embedding. An engine too busy to give it in time still counts while tokens come out for others.',
+          ),
         canary: z
           .strictObject({
             periodSeconds: seconds(1, 3600)

@@ -23,6 +23,11 @@ describe('how a job ended', () => {
     assert.deepEqual(await ask(job), { ...bare, logTail: 'tail of /logs/vllm.default.chat.r0.a1-101.log' });
   });
 
+  it('is told by its log alone while SLURM does not tell it yet', async () => {
+    const { slurm: _, logTail: read } = desk({}, async (path) => `tail of ${path}`);
+    assert.equal(await read(job), 'tail of /logs/vllm.default.chat.r0.a1-101.log');
+  });
+
   it('is not told when Slurm does not answer, does not know it, or means another run of the same id', async () => {
     const unreachable = err({ kind: 'unreachable', message: 'connect failure' } as const);
     for (const describe of [

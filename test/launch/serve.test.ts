@@ -37,6 +37,23 @@ describe('a job on its node', { concurrency: 6 }, async () => {
     assert.equal((await job.reports()).at(-1)?.phase, 'ready', 'a cancelled job can report no more');
   });
 
+  it('is ready by an embedding where the model gives no tokens, and is asked for another while it idles', async () => {
+    const job = await node.start({
+      engineArgs: ['--runner', 'pooling'],
+      variables: { VSO_PROBE_PERIOD_SECONDS: '1', VSO_CANARY_PERIOD_SECONDS: '1' },
+    });
+    const { port } = await job.reached('ready');
+    await eventually(async () => {
+      const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      const answered = /^vllm:request_success_total{.*finished_reason="stop"} (\d+)/m.exec(metrics)?.[1];
+      return Number(answered) >= 3 || undefined;
+    });
+    job.signal('SIGTERM');
+    assert.equal(await job.exited, 143);
+    assert.equal((await job.reports()).at(-1)?.phase, 'ready');
+    await nothingLeft(job);
+  });
+
   it('drains when asked: no route first, then running requests end, then it exits 0', async () => {
     const job = await node.start({
       engineArgs: ['--stand-in-token-milliseconds', '150'],

@@ -162,6 +162,22 @@ test('the next attempt does not wait until a lost node is cleaned up, and never 
   assert.deepEqual(live(scenario), [{ attempt: 2, nodes: ['node001', 'node003'] }]);
 });
 
+test('the log is read while the nodes are still cleaned up: the person hears the cause at once', async () => {
+  const line = 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.';
+  const scenario = started(exits(64, 'config', 'engine-exit-1:node001', 5_000), `loading\n${line}\n`);
+  scenario.cluster.control.setRules({ completingMs: 5 * MINUTE });
+  await scenario.until('it is held', () => scenario.condition('chat', 'Stalled') !== undefined, MINUTE);
+  const { reason, message = '' } = scenario.condition('chat', 'Stalled') ?? {};
+  assert.deepEqual(
+    { reason, says: message.includes(line), advises: message.includes('spec.engine.maxModelLen') },
+    { reason: 'OutOfMemory', says: true, advises: true },
+  );
+  assert.deepEqual(
+    scenario.jobs('chat').map(({ job }) => job.phase),
+    ['completing'],
+  );
+});
+
 test('a job that drained is no failure of its engine while its nodes are still cleaned up', async () => {
   const drains = thenExits(serves({ port: 20_000 }), MINUTE, { exitCode: 0 }, { failureClass: 'none', why: 'drained' });
   const scenario = started(drains);
@@ -171,6 +187,20 @@ test('a job that drained is no failure of its engine while its nodes are still c
     { reason: status(scenario)?.lastFailure?.reason, failures: status(scenario)?.records?.[0]?.failures.length },
     { reason: 'Ended', failures: 1 },
   );
+});
+
+test('a replica that falls silent without a word is laid to the node that should have answered', async () => {
+  const scenario = started(serves({ port: 20_000 }));
+  await scenario.until('it is ready', () => scenario.isReady('chat'));
+  scenario.cluster.control.hang(0);
+  await scenario.until('it is judged', () => status(scenario)?.lastFailure !== undefined, 5 * MINUTE);
+  const { reason, node } = status(scenario)?.lastFailure ?? {};
+  assert.deepEqual(
+    { reason, node, excluded: excluded(scenario) },
+    { reason: 'Unresponsive', node: 'node001', excluded: ['node001'] },
+  );
+  await scenario.until('it serves elsewhere', () => scenario.isReady('chat'), 5 * MINUTE);
+  assert.deepEqual(live(scenario), [{ attempt: 2, nodes: ['node002', 'node003'] }]);
 });
 
 for (const namesFailedNodes of [true, false]) {
