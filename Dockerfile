@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Standalone operator. It calls sbatch, squeue and the others: the image brings Debian's client; for a cluster whose
+# The operator. It calls sbatch, squeue and the others: the image brings Debian's client; for a cluster whose
 # version is too far from it, mount the site's own and set cluster.binDirectory.
 #
 #   docker build -t vllm-slurm .

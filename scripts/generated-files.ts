@@ -40,15 +40,18 @@ function settingsFile(): string {
 }
 
 function settingLines(field: Field, all: readonly Field[]): readonly string[] {
-  const indent = '  '.repeat(field.depth);
   const key = field.path.split('.').at(-1) ?? '';
   const choices = field.values.length > 0 ? ` One of ${field.values.join(', ')}.` : '';
-  const comment = `${indent}# ${field.description}${choices}`;
-  const isSaid = all.some(({ path, default: value }) => path.startsWith(`${field.path}.`) && value !== undefined);
-  if (field.type === 'object') return ['', comment, `${indent}${isSaid ? '' : '# '}${key}:`];
+  const comment = `# ${field.description}${choices}`;
+  // An object none of whose fields has a default is commented out as a whole, or it would be null.
+  const around = field.type === 'object' ? field.path : field.path.split('.').slice(0, -1).join('.');
+  const isOut =
+    around !== '' && !all.some(({ path, default: is }) => path.startsWith(`${around}.`) && is !== undefined);
+  const place = (line: string) => `${isOut ? '# ' : ''}${'  '.repeat(field.depth)}${line}`;
+  if (field.type === 'object') return ['', place(comment).replace(/^# # /, '# '), place(`${key}:`)];
   const value = field.default === undefined ? field.example : field.default;
-  const off = field.default === undefined ? '# ' : '';
-  return [...(field.depth === 0 ? [''] : []), comment, `${indent}${off}${key}: ${inlineYaml(value)}`];
+  const off = field.default === undefined && !isOut ? '# ' : '';
+  return [...(field.depth === 0 ? [''] : []), place(comment), place(`${off}${key}: ${inlineYaml(value)}`)];
 }
 
 function inlineYaml(value: unknown): string {

@@ -6,6 +6,19 @@ export interface Clock {
   after(delayMs: number, run: () => void): () => void;
 }
 
+/** @returns undefined when the work takes longer; it goes on, and what it ends in is nobody's */
+export async function withinMs<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | undefined> {
+  let withdraw = (): void => undefined;
+  const late = new Promise<undefined>((resolve) => {
+    withdraw = clock.after(ms, () => resolve(undefined));
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    withdraw();
+  }
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, run) {
@@ -14,3 +27,6 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** For spans of time only: never set back or forth. It counts from some moment of its own. */
+export const steadyClock: Clock = { now: () => performance.now(), after: systemClock.after };

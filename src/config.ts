@@ -20,8 +20,17 @@ const word = () =>
     .max(128)
     .regex(/^[A-Za-z0-9_.:@%+=/-]+$/, 'must be one word of letters, digits and _.:@%+=/-');
 
+const dnsLabel = () =>
+  z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be at most 63 lower-case letters, digits and -');
+const bindAddress = () =>
+  z.string().regex(/^(0|(\[[0-9a-fA-F:]+\]|[^:[\]\s]*):\d{1,5})$/, 'must be HOST:PORT, :PORT, or 0 for none');
+
 export const Settings = z
   .strictObject({
+    store: z
+      .enum(['directory', 'kubernetes'])
+      .default('directory')
+      .describe('Where deployments are: files of `directory`, or resources of a Kubernetes API server.'),
     directory: localPath()
       .default('$XDG_STATE_HOME/vllm-slurm/deployments')
       .describe('Where deployments are: every `*.yaml` in it, with a status file beside each.'),
@@ -35,6 +44,11 @@ export const Settings = z
       .meta({ examples: ['/etc/vllm-slurm/catalog'] })
       .describe(
         'Presets of the site, one a file, beside those that come with the operator; a name that both have means the site’s. Read once, at the start.',
+      ),
+    secretDirectory: localPath()
+      .default('$XDG_STATE_HOME/vllm-slurm/secrets')
+      .describe(
+        'Where tokens and API keys lie for the jobs, in files only this user can read, as long as their attempt lasts. On a cluster it must be on a file system the compute nodes share; with cluster.commandPrefix too, for the files are written here.',
       ),
     portRange: z
       .string()
@@ -145,6 +159,52 @@ export const Settings = z
       })
       .prefault({})
       .describe('What the nodes have: a model that will not fit is warned of before it is submitted.'),
+    kubernetes: z
+      .strictObject({
+        kubeconfig: localPath()
+          .optional()
+          .meta({ examples: ['~/.kube/config'] })
+          .describe('Default: `KUBECONFIG`, else the service account of this pod, else `~/.kube/config`.'),
+        context: z
+          .string()
+          .min(1)
+          .max(253)
+          .optional()
+          .meta({ examples: ['prod'] })
+          .describe('Of the kubeconfig. Default: its current one.'),
+        watchNamespaces: z
+          .array(dnsLabel())
+          .max(256)
+          .default([])
+          .describe('Whose deployments are looked after. None: those of all namespaces.'),
+        clusterId: dnsLabel()
+          .optional()
+          .meta({ examples: ['prod-eu-1'] })
+          .describe(
+            'Names the Kubernetes cluster in its jobs, for ever. Default: the uid of the namespace `kube-system`. Never change it while jobs live: they would be nobody’s.',
+          ),
+        leaderElect: z
+          .boolean()
+          .default(true)
+          .describe('Of several operators one acts, the others stand by. Without it there must be only one.'),
+        leaseNamespace: dnsLabel()
+          .optional()
+          .meta({ examples: ['vllm-slurm-system'] })
+          .describe('Where the lease of the leader is. Default: the namespace of this pod, or of the context.'),
+        leaseName: dnsLabel()
+          .default('vllm-slurm-operator')
+          .describe('One for all operators that look after the same deployments.'),
+      })
+      .prefault({})
+      .describe('For `store: kubernetes`.'),
+    metricsBindAddress: bindAddress()
+      .optional()
+      .meta({ examples: [':8080'] })
+      .describe('Where Prometheus may ask (`/metrics`); `0`: nowhere. Default: `:8080` with Kubernetes, else nowhere.'),
+    healthProbeBindAddress: bindAddress()
+      .optional()
+      .meta({ examples: [':8081'] })
+      .describe('Where `/healthz` and `/readyz` answer; `0`: nowhere. Default: `:8081` with Kubernetes, else nowhere.'),
     intervals: z
       .strictObject({
         tickSeconds: seconds(1, 600).default(10).describe('Between two listings of the fleet: one squeue each.'),
@@ -219,6 +279,7 @@ export function siteOf(settings: Settings, standInCommand: readonly string[], ca
   const { gpuMemoryGiB, gpusPerNode, nodes } = settings.hardware;
   return {
     logDirectory: settings.logDirectory,
+    secretDirectory: settings.secretDirectory,
     portRange: settings.portRange,
     defaults: {
       partitions,

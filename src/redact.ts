@@ -15,9 +15,13 @@ const REDACTED = '[redacted]';
 
 /**
  * @param text free text, or a line of JSON, which stays JSON
- * @param secrets values known to be secret, taken out wherever they stand
+ * @param secrets values known to be secret, taken out wherever they stand, as they are or as JSON writes them
  */
-export function redact(text: string, secrets: readonly string[] = []): string {
-  const shaped = SHAPES.reduce((left, shape) => left.replace(shape, `$1${REDACTED}`), text);
-  return secrets.reduce((left, secret) => left.replaceAll(secret, REDACTED), shaped);
+export function redact(text: string, secrets: Iterable<string> = []): string {
+  // The longer first: one may be the beginning of another.
+  const known = [...secrets].sort((a, b) => b.length - a.length).flatMap((secret) => [secret, inJson(secret)]);
+  const bare = known.reduce((left, secret) => left.replaceAll(secret, REDACTED), text);
+  return SHAPES.reduce((left, shape) => left.replace(shape, `$1${REDACTED}`), bare);
 }
+
+const inJson = (text: string): string => JSON.stringify(text).slice(1, -1);

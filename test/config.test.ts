@@ -41,11 +41,13 @@ test('the patience of decisions comes from the settings, in ms', () => {
 test('what is not set is left out of what the site gives every job', () => {
   const settings = Settings.parse({
     logDirectory: '/shared/logs',
+    secretDirectory: '/shared/secrets',
     portRange: '21000-22000',
     defaults: { account: 'a1' },
   });
   assert.deepEqual(siteOf(settings, ['/usr/bin/node', '/opt/stand-in.js']), {
     logDirectory: '/shared/logs',
+    secretDirectory: '/shared/secrets',
     portRange: { low: 21_000, high: 22_000 },
     defaults: { partitions: [], account: 'a1' },
     hardware: {},

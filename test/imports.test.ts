@@ -28,13 +28,19 @@ const LAYERS = [
     ],
   },
   { name: 'clock', paths: ['clock.ts'] },
-  { name: 'ports', paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts'] },
-  { name: 'pure', paths: ['launch/', 'decide/', 'doctor/', 'config.ts'] },
+  {
+    name: 'ports',
+    paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts', 'secrets/secrets.ts', 'lease/lease.ts'],
+  },
+  { name: 'pure', paths: ['launch/', 'decide/', 'doctor/', 'import/', 'config.ts'] },
   { name: 'slurm', paths: ['slurm/'] },
   { name: 'store', paths: ['store/'] },
   { name: 'probe', paths: ['probe/'] },
+  { name: 'secrets', paths: ['secrets/'] },
   { name: 'standin', paths: ['standin/'] },
-  { name: 'controller', paths: ['controller/', 'telemetry/'] },
+  { name: 'kubernetes', paths: ['kubernetes/'] },
+  { name: 'controller', paths: ['controller/', 'lease/'] },
+  { name: 'telemetry', paths: ['telemetry/'] },
   { name: 'composition', paths: ['cli/', 'main.ts'] },
 ] as const;
 type LayerName = (typeof LAYERS)[number]['name'];
@@ -46,14 +52,20 @@ const BELOW: Readonly<Record<LayerName, readonly LayerName[]>> = {
   ports: ['words', 'clock'],
   pure: ['words', 'ports'],
   slurm: ['words', 'clock', 'ports'],
-  store: ['words', 'clock', 'ports', 'pure'],
+  kubernetes: ['words', 'clock', 'ports'],
+  store: ['words', 'clock', 'ports', 'pure', 'kubernetes'],
   probe: ['words', 'clock', 'ports'],
+  secrets: ['words', 'clock', 'ports', 'kubernetes'],
   standin: [],
   controller: ['words', 'clock', 'ports', 'pure'],
-  composition: ['words', 'clock', 'ports', 'pure', 'slurm', 'store', 'probe', 'controller'],
+  telemetry: ['words', 'clock', 'ports', 'pure', 'kubernetes', 'controller'],
+  composition: [
+    ...(['words', 'clock', 'ports', 'pure', 'slurm', 'store', 'probe', 'secrets'] as const),
+    ...(['kubernetes', 'controller', 'telemetry'] as const),
+  ],
 };
 
-const PURE_FOLDERS = ['api/', 'decide/', 'doctor/', 'launch/'];
+const PURE_FOLDERS = ['api/', 'decide/', 'doctor/', 'import/', 'launch/'];
 /** Modules of Node.js that do nothing to the outside. */
 const HARMLESS = ['node:crypto', 'node:util', 'node:path'];
 const IMPURE =
@@ -92,7 +104,8 @@ test('imports point upwards only: words, ports, pure code, adapters, controller,
 });
 
 test('an adapter does not know another adapter of its port', () => {
-  const adapterOf = (file: string) => /^(slurm\/(?:cli|rest|local)|store\/directory|store\/memory)/.exec(file)?.[1];
+  const adapterOf = (file: string) =>
+    /^(slurm\/(?:cli|rest|local)|store\/(?:directory|kubernetes|memory))/.exec(file)?.[1];
   const wrong = sources.flatMap(({ file, imports }) =>
     imports.filter(isOurs).flatMap((from) => {
       const target = path.join(path.dirname(file), from);

@@ -7,6 +7,8 @@ import { Status } from './status.ts';
 export const PLURAL = 'vllmdeployments';
 export const SINGULAR = 'vllmdeployment';
 
+const SELECTABLE = ['.spec.model.uri', '.spec.slurm.account', '.spec.suspend', '.status.phase'];
+
 /** The CustomResourceDefinition, `apiextensions.k8s.io/v1`, made from the one definition of spec and status. */
 export function customResourceDefinition(): object {
   return {
@@ -38,6 +40,8 @@ export function customResourceDefinition(): object {
             },
           },
           additionalPrinterColumns: printerColumns(),
+          // `kubectl get vllmd --field-selector status.phase=Stalled`
+          selectableFields: SELECTABLE.map((jsonPath) => ({ jsonPath })),
           schema: { openAPIV3Schema: wholeResource() },
         },
       ],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseSlurmTime } from '../slurm/duration.ts';
+import { SLURM_TIME_RULE, SPEC_RULES } from './spec-rules.ts';
 
 /**
  * The one definition of `spec`: types, parser, CRD and reference page are made from it.
@@ -183,6 +184,7 @@ export const Spec = z
             'must be a SLURM time: minutes, HH:MM:SS, D-HH, D-HH:MM:SS or UNLIMITED',
           )
           .optional()
+          .meta({ 'x-kubernetes-validations': [SLURM_TIME_RULE] })
           .describe("Walltime of one attempt (`--time`), in SLURM's notations."),
         reservation: sbatchWord().optional().describe('`--reservation`.'),
         constraint: word(256)
@@ -418,33 +420,7 @@ export const Spec = z
       .describe('What happens after a failure.'),
     suspend: z.boolean().default(false).describe('true: no jobs; the resource and its history stay.'),
   })
-  .meta({
-    'x-kubernetes-validations': [
-      {
-        rule: 'has(self.preset) || (has(self.model) && has(self.model.uri))',
-        message: 'model.uri is required, unless preset names a model of the catalog',
-        fieldPath: '.model',
-      },
-      {
-        // What a preset adds is known to the operator alone, which checks the whole.
-        rule: `has(self.preset) || ${given('resources', 'gpusPerNode')} == 0 || ${given('parallelism', 'tensor')} * ${given('parallelism', 'pipeline')} * ${given('parallelism', 'data')} <= ${given('resources', 'nodes')} * ${given('resources', 'gpusPerNode')}`,
-        message: 'tensor × pipeline × data must not exceed nodes × gpusPerNode',
-        fieldPath: '.parallelism',
-      },
-      {
-        rule: "has(self.preset) || !has(self.runtime) || !has(self.runtime.type) || self.runtime.type != 'venv' || has(self.runtime.venv)",
-        message: 'runtime.venv is required when runtime.type is venv',
-        fieldPath: '.runtime',
-      },
-      {
-        rule: '!has(self.resources) || !(has(self.resources.memory) && has(self.resources.memoryPerGpu))',
-        message: 'memory and memoryPerGpu exclude each other',
-        fieldPath: '.resources',
-      },
-      oneSecretSource('model', 'tokenFrom'),
-      oneSecretSource('endpoint', 'apiKeyFrom'),
-    ],
-  });
+  .meta({ 'x-kubernetes-validations': SPEC_RULES });
 
 export type Spec = z.output<typeof Spec>;
 export type SecretSource = NonNullable<Spec['model']['tokenFrom']>;
@@ -453,18 +429,3 @@ export type SpecInput = z.input<typeof Spec>;
 
 /** DNS label (RFC 1123), no dots: the job name reads back one way only. */
 export const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-
-/** A field in CEL, or 1, the default of all that are asked for here. */
-function given(part: string, field: string): string {
-  return `(has(self.${part}) && has(self.${part}.${field}) ? self.${part}.${field} : 1)`;
-}
-
-function oneSecretSource(part: string, field: string) {
-  const source = `self.${part}.${field}`;
-  const named = ['env', 'file', 'secretKeyRef'].map((place) => `(has(${source}.${place}) ? 1 : 0)`);
-  return {
-    rule: `!has(self.${part}) || !has(${source}) || ${named.join(' + ')} == 1`,
-    message: `${field} needs exactly one of env, file and secretKeyRef`,
-    fieldPath: `.${part}.${field}`,
-  };
-}

@@ -38,6 +38,7 @@ export const JobStatus = z.object({
   startTime: time.optional(),
   endTime: time.optional(),
   exitCode: z.int().optional(),
+  log: text(1024).optional().describe('Its log, of all its nodes: a file on a file system the compute nodes share.'),
 });
 
 export const Failure = z.object({

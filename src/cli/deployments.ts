@@ -8,9 +8,13 @@ import type { Settings } from '../config.ts';
 import { didYouMean } from '../nearest.ts';
 import { openDirectory, type Reader } from '../store/directory/reader.ts';
 import type { StoreError } from '../store/store.ts';
-import { type Cli, fail, say } from './cli.ts';
+import { type Cli, EXIT, fail, say } from './cli.ts';
 import { withSettings } from './global-options.ts';
 import { isServed } from './served.ts';
+
+/** Looked for in a directory, everything would seem to be gone. */
+const KUBECTL_DOES_IT =
+  'the setting store is kubernetes: use kubectl for its deployments (kubectl get vllmd -A), or --set store=directory for a directory';
 
 /** The directory as commands see it: with or without an operator at work. */
 export type Deployments = Pick<Reader, 'get' | 'list' | 'setReplicas' | 'remove'> & {
@@ -25,6 +29,7 @@ export async function withDeployments(
   use: (deployments: Deployments) => Promise<number>,
 ): Promise<number> {
   return withSettings(cli, command, async ({ settings, catalog }) => {
+    if (settings.store === 'kubernetes') return fail(cli, KUBECTL_DOES_IT, EXIT.usage);
     const opened = await openDirectory(settings.directory, cli.clock, catalog);
     if (!opened.ok) return fail(cli, opened.error.message);
     const reader = opened.value;

@@ -6,16 +6,30 @@ import type { SettingProblem } from './settings/layers.ts';
 import { type FlagSettings, type LoadedSettings, loadSettings } from './settings/load.ts';
 
 /** Flags that set a setting; the others of the settings page are reached by `--set`. */
-const FLAGS = [
+const FLAGS: readonly SettingFlag[] = [
   { option: 'directory', flag: '-d, --directory <dir>', path: 'directory', text: 'directory of the deployments' },
   { option: 'cluster', flag: '--cluster <type>', path: 'cluster.type', text: 'slurm, local or auto' },
   { option: 'logLevel', flag: '--log-level <level>', path: 'log.level', text: 'debug, info, warn, error or silent' },
   { option: 'logFormat', flag: '--log-format <format>', path: 'log.format', text: 'pretty, json or auto' },
-] as const;
+];
+
+/** A flag that says the same as a setting. */
+export type SettingFlag = {
+  /** As commander names its value. */
+  readonly option: string;
+  readonly flag: string;
+  /** Of the setting. */
+  readonly path: string;
+  readonly text: string;
+  /** What it means without a value of its own. */
+  readonly bare?: string;
+};
 
 type Pair = readonly [string, string];
-type GlobalOptions = { readonly config?: string; readonly set?: readonly Pair[] } & {
-  readonly [flag in (typeof FLAGS)[number]['option']]?: string;
+type GlobalOptions = {
+  readonly config?: string;
+  readonly set?: readonly Pair[];
+  readonly [option: string]: unknown;
 };
 
 /** Settings in force, and the presets they lead to. */
@@ -32,8 +46,9 @@ export async function withSettings(
   cli: Cli,
   command: Command,
   use: (loaded: Loaded) => Promise<number>,
+  ownFlags: readonly SettingFlag[] = [],
 ): Promise<number> {
-  const loaded = loadSettings(cli, flagSettings(command.optsWithGlobals<GlobalOptions>()));
+  const loaded = loadSettings(cli, flagSettings(command.optsWithGlobals<GlobalOptions>(), [...FLAGS, ...ownFlags]));
   if (!loaded.ok) {
     const lines = loaded.error.map(problemLine);
     return fail(cli, ['wrong settings', ...lines.map((line) => `  ${line}`)].join('\n'), EXIT.usage);
@@ -44,17 +59,24 @@ export async function withSettings(
     : fail(cli, `wrong settings\n  catalogDirectory: ${catalog.error}`, EXIT.usage);
 }
 
-function flagSettings(options: GlobalOptions): FlagSettings {
+function flagSettings(options: GlobalOptions, flags: readonly SettingFlag[]): FlagSettings {
   const values = new Map(options.set ?? []);
   const spelling = new Map((options.set ?? []).map(([path]) => [path, `--set ${path}`]));
-  for (const { option, flag, path } of FLAGS) {
-    const value = options[option];
-    if (value === undefined) continue;
+  for (const { option, flag, path, bare } of flags) {
+    const value = options[option] === true ? bare : options[option];
+    if (typeof value !== 'string') continue;
     values.set(path, value);
     spelling.set(path, flag.replace(/^-\w, /, '').replace(/ .*$/, ''));
   }
-  return { configFile: options.config, values, spelling: (path) => spelling.get(path) ?? `--set ${path}` };
+  return {
+    configFile: options.config,
+    values,
+    spelling: (path) => spelling.get(path) ?? spelling.get(listOf(path)) ?? `--set ${path}`,
+  };
 }
+
+/** An item is told by the flag of its list: `kubernetes.watchNamespaces.1`. */
+const listOf = (path: string): string => path.replace(/\.\d+$/, '');
 
 function problemLine({ where, key, message }: SettingProblem): string {
   return [where, key, message].filter((part) => part !== '').join(': ');

@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import path from 'node:path';
+import { Command, Option } from 'commander';
 import type { Resource } from '../api/resource.ts';
 import { type Cli, EXIT, examples, fail, pause, say, wholeNumber } from './cli.ts';
 import { namespaceOption, withDeployment } from './deployments.ts';
@@ -9,6 +10,7 @@ type LogsOptions = {
   readonly follow?: true;
   readonly replica?: number;
   readonly attempt?: number;
+  readonly previous?: true;
   readonly tail?: number;
 };
 
@@ -17,24 +19,27 @@ const FOLLOW_PERIOD_MS = 500;
 
 export function logsCommand(cli: Cli): Command {
   const command = new Command('logs')
-    .description("print the log of a replica's newest attempt")
+    .description("print the log of a replica's newest attempt, of all its nodes")
     .argument('<name>')
     .option('-f, --follow', 'go on as it grows, through later attempts too, until Ctrl-C')
     .option('--replica <n>', 'which replica (default: one that serves, else the lowest)', wholeNumber(0))
-    .option('--attempt <n>', 'an earlier attempt', wholeNumber(1))
+    .addOption(
+      new Option('--attempt <n>', 'an earlier attempt, by its number').argParser(wholeNumber(1)).conflicts('previous'),
+    )
+    .option('-p, --previous', 'the attempt before the newest')
     .option('--tail <lines>', 'only the last lines', wholeNumber(0))
     .addOption(namespaceOption())
     .action(async (name: string, options: LogsOptions, self: Command) =>
       cli.exit(
         await withDeployment(cli, self, { namespace: options.namespace, name }, (resource, { settings }) =>
-          logs(cli, resource, settings.logDirectory, options),
+          logs(cli, resource, directoryOf(resource) ?? settings.logDirectory, options),
         ),
       ),
     );
   return examples(command, [
     ['vllm-slurm logs qwen -f', 'watch the model load'],
     ['vllm-slurm logs qwen --replica 1 --tail 50', "the end of one replica's log"],
-    ['vllm-slurm logs qwen --attempt 3', 'what an earlier attempt said'],
+    ['vllm-slurm logs qwen --previous', 'why the last attempt ended'],
   ]);
 }
 
@@ -46,9 +51,23 @@ async function logs(cli: Cli, resource: Resource, directory: string, options: Lo
     return fail(cli, `the log directory cannot be read: ${(error as Error).message}`);
   }
   const replica = options.replica ?? servingReplica(resource) ?? files.at(0)?.replica ?? 0;
-  const file = choose(files, replica, options.attempt);
-  if (!file) return fail(cli, noneWords(resource, directory, files, replica, options.attempt));
-  return print(cli, file, directory, resource, options);
+  const attempt = options.previous ? attemptBefore(files, replica) : options.attempt;
+  if (options.previous && attempt === undefined)
+    return fail(cli, `replica ${replica} of ${resource.key.name} has no log of an earlier attempt in ${directory}`);
+  const file = choose(files, replica, attempt);
+  if (!file) return fail(cli, noneWords(resource, directory, files, replica, attempt));
+  return print(cli, file, directory, resource, { ...options, ...(attempt !== undefined && { attempt }) });
+}
+
+/** As the operator wrote it: the person's own settings may be others. */
+function directoryOf({ status }: Resource): string | undefined {
+  const log = status.jobs?.find((job) => job.log !== undefined)?.log;
+  return log && path.dirname(log);
+}
+
+function attemptBefore(files: readonly LogFile[], replica: number): number | undefined {
+  const attempts = files.filter((file) => file.replica === replica).map(({ attempt }) => attempt);
+  return [...new Set(attempts)].at(-2);
 }
 
 async function print(

@@ -1,19 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import type { Catalog } from '../api/catalog.ts';
-import { policyOf, type Settings, siteOf } from '../config.ts';
 import type { Deps } from '../controller/deps.ts';
 import { createController } from '../controller/run.ts';
 import { createHttpProber } from '../probe/http.ts';
-import { readLogTail } from '../probe/log-tail.ts';
 import { err, ok, type Result } from '../result.ts';
+import { createStandaloneSecrets } from '../secrets/standalone.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import { createDirectoryStore } from '../store/directory/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventFiles } from '../telemetry/event-files.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Cli } from './cli.ts';
-import { serveScript, standInCommand } from './package.ts';
+import { depsOf, type Process } from './deps.ts';
+import type { Loaded } from './global-options.ts';
+import type { KnownSecrets } from './known-secrets.ts';
+import { openTelemetry } from './telemetry.ts';
 
 /** An operator at work on a directory. */
 export type Operator = {
@@ -23,14 +22,16 @@ export type Operator = {
 };
 
 /**
+ * @param known learns every secret that is read, for what prints
  * @param equip may put something between the controller and what it stands on
  * @returns an error in words when the directory cannot be worked on
  */
 export async function startOperator(
-  cli: Pick<Cli, 'clock'>,
-  { settings, catalog }: { readonly settings: Settings; readonly catalog: Catalog },
+  cli: Process,
+  { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
   log: Log,
   slurm: Slurm,
+  known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
   try {
@@ -47,37 +48,33 @@ export async function startOperator(
   });
   if (!opened.ok) return err(opened.error.message);
   const store = opened.value;
+  const telemetry = await openTelemetry(settings, log, {
+    clock: cli.clock,
+    store,
+    ready: { store: () => silence(store) },
+  });
+  if (!telemetry.ok) {
+    await store.close();
+    return telemetry;
+  }
   const prober = createHttpProber({ clock: cli.clock });
-  const controller = createController(equip(depsOf(cli, settings, log, { slurm, store, prober }, catalog)));
+  const warn = (message: string): void => log.warn(message);
+  const events = createEventFiles(settings.directory, warn);
+  const secrets = createStandaloneSecrets({ environment: cli.environment, clock: cli.clock, warn });
+  const deps = depsOf(cli, { settings, catalog }, log, known, { slurm, store, prober, events, secrets });
+  const controller = createController(equip(telemetry.value.metered(deps)));
   await controller.start();
   return ok({
     store,
     async stop() {
       await controller.stop();
-      await Promise.all([prober.close(), store.close()]);
+      await Promise.all([prober.close(), store.close(), telemetry.value.close()]);
     },
   });
 }
 
-function depsOf(
-  cli: Pick<Cli, 'clock'>,
-  settings: Settings,
-  log: Log,
-  ports: Pick<Deps, 'slurm' | 'store' | 'prober'>,
-  catalog: Catalog,
-): Deps {
-  const { limits, intervals } = settings;
-  return {
-    ...ports,
-    events: createEventFiles(settings.directory, (message) => log.warn(message)),
-    clock: cli.clock,
-    log,
-    policy: policyOf(settings),
-    site: siteOf(settings, standInCommand(), catalog),
-    body: serveScript(),
-    tail: (file) => readLogTail(file, limits.maxLogBytes),
-    entropy: () => BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36),
-    limits: { turns: limits.concurrency, slurmCalls: limits.slurmCalls, suspectFraction: settings.suspectFraction },
-    intervals: { resyncMs: intervals.resyncSeconds * 1000, sweepMs: intervals.sweepSeconds * 1000 },
-  };
+/** Why the store does not answer, if it does not. */
+export async function silence(store: Pick<Store, 'list'>): Promise<string | undefined> {
+  const listed = await store.list();
+  return listed.ok ? undefined : listed.error.message;
 }

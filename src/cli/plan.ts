@@ -113,6 +113,7 @@ function observation(
     },
     viewSuspect: false,
     networkSuspect: false,
+    secretProblems: [],
     endings: new Map(),
     logTails: new Map(),
     history: new Map(),

@@ -4,8 +4,10 @@ import { type Cli, EXIT, examples } from './cli.ts';
 import { deleteCommand } from './delete.ts';
 import { describeCommand } from './describe.ts';
 import { doctorCommand } from './doctor.ts';
+import { exportCommand } from './export.ts';
 import { getCommand } from './get.ts';
 import { addGlobalOptions } from './global-options.ts';
+import { importCommand } from './import.ts';
 import { logsCommand } from './logs.ts';
 import { packageVersion } from './package.ts';
 import { planCommand } from './plan.ts';
@@ -31,6 +33,8 @@ const COMMANDS = [
   catalogCommand,
   planCommand,
   renderCommand,
+  importCommand,
+  exportCommand,
   trialCommand,
   versionCommand,
 ] as const;

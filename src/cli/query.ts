@@ -1,9 +1,11 @@
 import { text as readAll } from 'node:stream/consumers';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Resource } from '../api/resource.ts';
+import type { Spec } from '../api/spec.ts';
 import type { Settings } from '../config.ts';
 import { servedName } from '../launch/served.ts';
 import { err, ok, type Result } from '../result.ts';
+import { readApiKey } from './api-key.ts';
 import { type Cli, EXIT, examples, fail, print, printable, wholeNumber } from './cli.ts';
 import { namespaceOption, withDeployment } from './deployments.ts';
 import { withSettings } from './global-options.ts';
@@ -27,6 +29,7 @@ type QueryOptions = {
   readonly system?: string;
   readonly listModels?: true;
   readonly export?: true;
+  readonly apiKeyFile?: string;
   readonly stream: boolean;
   readonly json?: true;
 };
@@ -48,6 +51,10 @@ export function queryCommand(cli: Cli): Command {
     .option('--system <text>', 'system message')
     .option('--list-models', 'print the names the endpoint serves, and ask nothing')
     .option('--export', 'print what to put into a shell for OpenAI clients, and ask nothing')
+    .option(
+      '--api-key-file <file>',
+      'its first line is the key of the endpoint (default: VLLM_API_KEY, else what spec.endpoint.apiKeyFrom names)',
+    )
     .option('--no-stream', 'print the answer when it is complete')
     .option('--json', 'print the whole response as JSON')
     .addOption(namespaceOption())
@@ -81,32 +88,40 @@ async function withTarget(
   const url = byHand.value;
   if (name !== undefined)
     return withDeployment(cli, command, { namespace: options.namespace, name }, async (resource, { settings }) => {
-      const target = targetOf(cli, resource, settings, options, url);
+      const target = await targetOf(cli, resource, settings, options, url);
       return target.ok ? use(target.value) : fail(cli, target.error);
     });
   if (url === undefined)
     return fail(cli, 'whom to ask? Name a deployment, or give --host, or set VLLM_HOST', EXIT.usage);
-  return withSettings(cli, command, ({ settings }) =>
-    use({ url, model: options.model, key: cli.environment.VLLM_API_KEY, settings, words: 'vllm-slurm query' }),
-  );
+  return withSettings(cli, command, async ({ settings }) => {
+    const key = await readApiKey(cli, options.namespace, keyOfEnvironment(cli), options.apiKeyFile);
+    if (!key.ok) return fail(cli, key.error);
+    return use({ url, model: options.model, key, settings, words: 'vllm-slurm query' });
+  });
 }
 
-function targetOf(
+/** An endpoint somebody names by its address is shown the key that he has set. */
+const keyOfEnvironment = ({ environment }: Cli): Pick<Spec, 'endpoint'> => ({
+  endpoint: environment.VLLM_API_KEY ? { apiKeyFrom: { env: 'VLLM_API_KEY' } } : {},
+});
+
+async function targetOf(
   cli: Cli,
   resource: Resource,
   settings: Settings,
-  { replica, model }: QueryOptions,
+  { replica, model, apiKeyFile }: QueryOptions,
   byHand: string | undefined,
-): Result<Target, string> {
+): Promise<Result<Target, string>> {
   const ready = resource.status.endpoints?.filter((endpoint) => endpoint.ready) ?? [];
   const endpoint = replica === undefined ? ready[0] : ready.find((one) => one.replica === replica);
   const url = byHand ?? endpoint?.url;
   if (url === undefined || !resource.spec) return err(notReadyWords(resource, replica));
-  const needsKey = resource.spec.endpoint.apiKeyFrom !== undefined;
+  const key = await readApiKey(cli, resource.key.namespace, resource.spec, apiKeyFile);
+  if (!key.ok && apiKeyFile !== undefined) return key;
   return ok({
     url,
     model: model ?? servedName(resource.spec),
-    key: needsKey ? cli.environment.VLLM_API_KEY : undefined,
+    key,
     settings,
     words: `vllm-slurm query ${resource.key.name}`,
   });
@@ -119,7 +134,7 @@ async function query(cli: Cli, target: Target, prompt: string | undefined, optio
   const [model] = named.value;
   if (model === undefined) return fail(cli, `${target.url} serves no model`);
   if (options.export) {
-    print(cli, exportLines(target.url, model, target.key !== undefined).join('\n'));
+    print(cli, exportLines(target.url, model, target.key.ok && target.key.value !== undefined).join('\n'));
     return EXIT.ok;
   }
   const images = await imagesOf(cli, options);

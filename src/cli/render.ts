@@ -3,6 +3,7 @@ import { keyText } from '../api/key.ts';
 import type { Settings } from '../config.ts';
 import { siteOf } from '../config.ts';
 import { renderScript } from '../launch/script.ts';
+import { secretPaths, secretsToPlace } from '../launch/secrets.ts';
 import { specHash } from '../launch/spec-hash.ts';
 import { type Cli, EXIT, examples, fail, print, wholeNumber } from './cli.ts';
 import { withSettings } from './global-options.ts';
@@ -44,20 +45,23 @@ export function renderCommand(cli: Cli): Command {
 
 /** As the first attempt would be; uid, nonce and owner, which are given at submission, are `preview`. */
 function scriptOf({ key, spec, declared }: GoodClaim, settings: Settings, replica: number): string {
+  const identity = {
+    ...key,
+    replica,
+    attempt: 1,
+    uid: PREVIEW,
+    generation: 1,
+    specHash: declared.specHash ?? specHash(spec),
+    nonce: PREVIEW,
+    owner: PREVIEW,
+  };
+  const site = siteOf(settings, standInCommand());
   return renderScript({
-    identity: {
-      ...key,
-      replica,
-      attempt: 1,
-      uid: PREVIEW,
-      generation: 1,
-      specHash: declared.specHash ?? specHash(spec),
-      nonce: PREVIEW,
-      owner: PREVIEW,
-    },
+    identity,
     spec,
     excludedNodes: [],
-    site: siteOf(settings, standInCommand()),
+    site,
+    secretFiles: secretPaths(secretsToPlace(spec, identity), PREVIEW, site),
     body: serveScript(),
   });
 }

@@ -1,26 +1,89 @@
 import { Command } from 'commander';
+import type { Settings } from '../config.ts';
 import { parseFailpoint } from '../controller/failpoints.ts';
 import { createLog } from '../telemetry/log.ts';
 import { type Cli, EXIT, examples, fail, wantsColour } from './cli.ts';
 import { chooseCluster } from './cluster.ts';
 import { openSlurm } from './compose.ts';
 import { dyingAt } from './failpoint.ts';
-import { type Loaded, withSettings } from './global-options.ts';
+import { type Loaded, type SettingFlag, withSettings } from './global-options.ts';
+import { createKnownSecrets } from './known-secrets.ts';
 import { startOperator } from './operator.ts';
 import { packageVersion } from './package.ts';
 import { FAILPOINT_VARIABLE } from './settings/layers.ts';
 
+/** As controllers of Kubernetes spell them. */
+const FLAGS: readonly SettingFlag[] = [
+  {
+    option: 'kubernetes',
+    flag: '--kubernetes',
+    path: 'store',
+    text: 'work on resources of a Kubernetes API server instead of a directory',
+    bare: 'kubernetes',
+  },
+  {
+    option: 'kubeconfig',
+    flag: '--kubeconfig <file>',
+    path: 'kubernetes.kubeconfig',
+    text: 'whom to be there; default: KUBECONFIG, this pod, ~/.kube/config',
+  },
+  {
+    option: 'watchNamespace',
+    flag: '--watch-namespace <names>',
+    path: 'kubernetes.watchNamespaces',
+    text: 'namespaces to look after, separated by commas; default: all',
+  },
+  {
+    option: 'leaderElect',
+    flag: '--leader-elect [bool]',
+    path: 'kubernetes.leaderElect',
+    text: 'act only while holding the lease; default: true',
+    bare: 'true',
+  },
+  {
+    option: 'metricsBindAddress',
+    flag: '--metrics-bind-address <address>',
+    path: 'metricsBindAddress',
+    text: 'where /metrics answers, such as :8080; 0: nowhere',
+  },
+  {
+    option: 'healthProbeBindAddress',
+    flag: '--health-probe-bind-address <address>',
+    path: 'healthProbeBindAddress',
+    text: 'where /healthz and /readyz answer, such as :8081; 0: nowhere',
+  },
+];
+
 export function runCommand(cli: Cli): Command {
   const command = new Command('run')
-    .description('work on the directory until Ctrl-C: submit, watch, resubmit, cancel; jobs live on when it ends')
+    .description(
+      'work on the directory, or on Kubernetes, until Ctrl-C: submit, watch, resubmit, cancel; jobs live on when it ends',
+    )
     .action(async (_options: object, self: Command) =>
-      cli.exit(await withSettings(cli, self, (loaded) => run(cli, loaded))),
+      cli.exit(await withSettings(cli, self, (loaded) => run(cli, loaded), FLAGS)),
     );
+  for (const { flag, text } of FLAGS) command.option(flag, text);
   return examples(command, [
     ['vllm-slurm run -d ./deployments', 'SLURM if sbatch is found, else this machine'],
     ['vllm-slurm run --cluster local --set local.gpus=2', 'jobs are processes of this machine'],
     ['vllm-slurm run --set cluster.commandPrefix=ssh,login1', 'a cluster reached over ssh'],
+    ['vllm-slurm run --kubernetes', 'resources of the Kubernetes API, kubectl in place of the commands here'],
   ]);
+}
+
+/** Where deployments may be: how that is told, and who works on it. */
+const PLACES = {
+  directory: { place: ({ directory }: Settings) => ({ directory }), start: startOperator },
+  kubernetes: {
+    place: ({ kubernetes }: Settings) => ({ namespaces: namespacesInWords(kubernetes.watchNamespaces) }),
+    // Loaded when it is wanted: the client takes longer to load than most commands take as a whole.
+    start: async (...about: Parameters<typeof startOperator>) =>
+      (await import('./kubernetes-operator.ts')).startKubernetesOperator(...about),
+  },
+} as const;
+
+function namespacesInWords(names: readonly string[]): string {
+  return names.length === 0 ? 'every namespace' : `namespaces ${names.join(' and ')}`;
 }
 
 async function run(cli: Cli, loaded: Loaded): Promise<number> {
@@ -29,22 +92,24 @@ async function run(cli: Cli, loaded: Loaded): Promise<number> {
   const failpoint = dieAt === undefined ? undefined : parseFailpoint(dieAt);
   if (dieAt !== undefined && !failpoint)
     return fail(cli, `${FAILPOINT_VARIABLE}: ${dieAt} is no failpoint`, EXIT.usage);
+  const known = createKnownSecrets(secrets);
   const log = createLog({
     ...settings.log,
     stream: cli.stderr,
     isTerminal: cli.stderr.isTTY === true,
     colour: wantsColour(cli, cli.stderr),
-    secrets,
+    secrets: known,
   });
   const { type, why } = chooseCluster(settings, cli);
+  const { place, start } = PLACES[settings.store];
   log.info(
-    { version: packageVersion(), directory: settings.directory, logs: settings.logDirectory, settings: files },
-    `working on ${settings.directory}, cluster ${settings.cluster.name ?? type} (${type}: ${why})`,
+    { version: packageVersion(), logs: settings.logDirectory, settings: files, ...place(settings) },
+    `working on ${Object.values(place(settings)).join(', ')}, cluster ${settings.cluster.name ?? type} (${type}: ${why})`,
   );
   for (const problem of catalog.broken.values()) log.warn(`a preset cannot be used: ${problem}`);
   const slurm = await openSlurm(cli, settings);
   if (!slurm.ok) return fail(cli, slurm.error);
-  const operator = await startOperator(cli, loaded, log, slurm.value, (deps) =>
+  const operator = await start(cli, loaded, log, slurm.value, known, (deps) =>
     failpoint ? dyingAt(deps, failpoint) : deps,
   );
   if (!operator.ok) {

@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts';
 import { createLog } from '../telemetry/log.ts';
 import { type Cli, EXIT, examples, fail, paint, print, say } from './cli.ts';
 import { deploymentTable } from './get.ts';
+import { createKnownSecrets } from './known-secrets.ts';
 import { startOperator } from './operator.ts';
 import { trialSamples } from './package.ts';
 import { interrupted } from './run.ts';
@@ -43,10 +44,11 @@ async function trialIn(cli: Cli, scratch: string): Promise<number> {
   cpSync(trialSamples(), settings.directory, { recursive: true });
   const logFile = path.join(scratch, 'operator.log');
   const stream = createWriteStream(logFile);
-  const log = createLog({ ...settings.log, stream, isTerminal: false, colour: false, secrets: [] });
+  const known = createKnownSecrets();
+  const log = createLog({ ...settings.log, stream, isTerminal: false, colour: false, secrets: known });
   const cluster = await createLocalCluster({ ...settings.local, cpus: VIRTUAL_CPUS, clock: cli.clock });
   if (!cluster.ok) return fail(cli, cluster.error);
-  const operator = await startOperator(cli, { settings, catalog: EMPTY_CATALOG }, log, cluster.value);
+  const operator = await startOperator(cli, { settings, catalog: EMPTY_CATALOG }, log, cluster.value, known);
   if (!operator.ok) {
     await cluster.value.close();
     return fail(cli, operator.error);
@@ -71,6 +73,7 @@ function settingsOf(scratch: string): Settings {
   return Settings.parse({
     directory: path.join(scratch, 'deployments'),
     logDirectory: path.join(scratch, 'logs'),
+    secretDirectory: path.join(scratch, 'secrets'),
     cluster: { type: 'local', name: 'trial' },
     local: { directory: path.join(scratch, 'cluster'), gpus: VIRTUAL_GPUS },
     intervals: { tickSeconds: 1 },

@@ -1,9 +1,10 @@
 import type { Resource } from '../api/resource.ts';
-import type { Action, Outcome } from '../decide/plan.ts';
+import type { Action, Outcome, SubmitError } from '../decide/plan.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
 import type { StoreError } from '../store/store.ts';
 import type { Deps } from './deps.ts';
+import { forgetSecrets, placeSecrets } from './secrets.ts';
 
 export type Acted = {
   readonly outcomes: readonly Outcome[];
@@ -31,7 +32,7 @@ export async function act(seen: Resource, actions: readonly Action[], deps: Deps
   const submitted = await Promise.all(
     actions
       .filter((action) => action.kind === 'submit')
-      .map(async (action): Promise<Outcome> => ({ action, result: await reach(() => submit(action, deps)) })),
+      .map(async (action): Promise<Outcome> => ({ action, result: await submit(seen, action, deps, reach) })),
   );
   return { outcomes: [...written.outcomes, ...cancelled, ...submitted], resource: written.resource };
 }
@@ -54,23 +55,34 @@ async function carryOutWrites(seen: Resource, actions: readonly Write[], deps: D
   return { outcomes, resource };
 }
 
-async function write(
-  action: Write,
-  resource: Resource,
-  { store }: Deps,
-): Promise<Result<Resource | undefined, StoreError>> {
+async function write(action: Write, resource: Resource, deps: Deps): Promise<Result<Resource | undefined, StoreError>> {
+  const { store } = deps;
   if (action.kind === 'addFinalizer') return store.addFinalizer(resource);
   if (action.kind === 'claim') return store.writeStatus(resource, action.status);
+  await forgetSecrets(resource, deps);
   const released = await store.releaseFinalizer(resource);
   return released.ok ? ok(undefined) : released;
 }
 
-async function submit(action: Submit, { slurm, clock }: Deps): Promise<Result<string, SlurmError>> {
-  if (clock.now() > action.notAfterMs) return err(notBegun('it waited too long for its turn'));
-  return slurm.submit({ name: action.name, script: action.script });
+/** First the secrets: a job may start in the moment it is submitted. */
+async function submit(
+  { key }: Resource,
+  action: Submit,
+  deps: Deps,
+  reach: Reach,
+): Promise<Result<string, SubmitError>> {
+  const { slurm, clock } = deps;
+  const placed = await placeSecrets(key.namespace, action.secrets, deps);
+  if (!placed.ok) return err({ kind: 'notPlaced', message: placed.error });
+  return reach(async () => {
+    if (clock.now() > action.notAfterMs) return err(notBegun('it waited too long for its turn'));
+    return slurm.submit({ name: action.name, script: action.script });
+  });
 }
 
-function untilUnreachable(limit: SlurmLimit) {
+type Reach = <T>(call: () => Promise<Result<T, SlurmError>>) => Promise<Result<T, SlurmError>>;
+
+function untilUnreachable(limit: SlurmLimit): Reach {
   let silent = false;
   return <T>(call: () => Promise<Result<T, SlurmError>>): Promise<Result<T, SlurmError>> =>
     limit(async () => {

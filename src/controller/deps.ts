@@ -2,18 +2,24 @@ import type { Clock } from '../clock.ts';
 import type { Policy } from '../decide/policy.ts';
 import type { Site } from '../launch/site.ts';
 import type { Prober } from '../probe/prober.ts';
+import type { SecretFiles, SecretReader } from '../secrets/secrets.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Store } from '../store/store.ts';
 import type { EventSink } from './events.ts';
+import type { QueueMeter } from './queue.ts';
 
 /** What the controller stands on. `main.ts` and the scenarios choose the adapters. */
 export type Deps = {
   readonly store: Store;
   readonly slurm: Slurm;
   readonly prober: Prober;
+  readonly secrets: SecretReader;
+  readonly secretFiles: SecretFiles;
   readonly events: EventSink;
   readonly clock: Clock;
   readonly log: Log;
+  /** Hears how busy the controller is; nothing is decided from it. */
+  readonly meter?: QueueMeter;
   readonly policy: Policy;
   readonly site: Site;
   /** Text of `config/launch/serve.sh`. */

@@ -1,3 +1,4 @@
+import type { SecretFiles, SecretReader } from '../secrets/secrets.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Store } from '../store/store.ts';
 import type { Deps } from './deps.ts';
@@ -22,12 +23,22 @@ const SLURM_CALLS = [
   'nodes',
 ] as const satisfies readonly (keyof Slurm)[];
 
-export type Failpoint = `${'store' | 'slurm'}.${string}:${'before' | 'after'}`;
+const SECRET_CALLS = ['read'] as const satisfies readonly (keyof SecretReader)[];
+const SECRET_FILE_CALLS = ['write', 'read', 'names', 'remove'] as const satisfies readonly (keyof SecretFiles)[];
+
+type Port = 'store' | 'slurm' | 'secrets' | 'secretFiles';
+export type Failpoint = `${Port}.${string}:${'before' | 'after'}`;
 
 export const FAILPOINTS: readonly Failpoint[] = [
-  ...STORE_CALLS.flatMap((call) => [`store.${call}:before`, `store.${call}:after`] as const),
-  ...SLURM_CALLS.flatMap((call) => [`slurm.${call}:before`, `slurm.${call}:after`] as const),
+  ...pointsOf('store', STORE_CALLS),
+  ...pointsOf('slurm', SLURM_CALLS),
+  ...pointsOf('secrets', SECRET_CALLS),
+  ...pointsOf('secretFiles', SECRET_FILE_CALLS),
 ];
+
+function pointsOf(port: Port, calls: readonly string[]): readonly Failpoint[] {
+  return calls.flatMap((call) => [`${port}.${call}:before`, `${port}.${call}:after`] as const);
+}
 
 /** @param reached called each time one is passed; it may not return */
 export function withFailpoints(deps: Deps, reached: (point: Failpoint) => void): Deps {
@@ -35,12 +46,14 @@ export function withFailpoints(deps: Deps, reached: (point: Failpoint) => void):
     ...deps,
     store: wrapped(deps.store, 'store', STORE_CALLS, reached),
     slurm: wrapped(deps.slurm, 'slurm', SLURM_CALLS, reached),
+    secrets: wrapped(deps.secrets, 'secrets', SECRET_CALLS, reached),
+    secretFiles: wrapped(deps.secretFiles, 'secretFiles', SECRET_FILE_CALLS, reached),
   };
 }
 
 function wrapped<T extends object>(
   port: T,
-  name: 'store' | 'slurm',
+  name: Port,
   calls: readonly (keyof T & string)[],
   reached: (point: Failpoint) => void,
 ): T {

@@ -1,7 +1,7 @@
 import { type Key, keyText } from '../api/key.ts';
 import type { Resource } from '../api/resource.ts';
 import type { HistoryAnswer, Observation, OwnJob, SlurmView } from '../decide/observation.ts';
-import { endingsWanted, historyWanted, targetsWanted } from '../decide/questions.ts';
+import { endingsWanted, historyWanted, targetsWanted, type WantedEndpoint } from '../decide/questions.ts';
 import type { Known, Result } from '../result.ts';
 import { ok } from '../result.ts';
 import { jobKey } from '../slurm/job.ts';
@@ -10,6 +10,7 @@ import type { StoreError } from '../store/store.ts';
 import type { Deps } from './deps.ts';
 import type { Details } from './details.ts';
 import type { Nodes } from './nodes.ts';
+import { lackingSecrets, withKeys } from './secrets.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What the turns share, refreshed by the tick. */
@@ -40,8 +41,10 @@ export async function observe(
   const followed = followedJobs(resource, deps.store.id, shared);
   if (slurm.known && followed) await knowNodes(followed, shared.nodes);
   const nodeAddresses = shared.nodes.addresses();
-  const [probes, endings, logTails, history] = await Promise.all([
-    deps.prober.follow(keyText(key), targetsWanted(resource, followed, { nodeAddresses, site: deps.site })),
+  const wanted = targetsWanted(resource, followed, { nodeAddresses, site: deps.site });
+  const [probes, secretProblems, endings, logTails, history] = await Promise.all([
+    probe(resource, wanted, deps),
+    lackingSecrets(resource, deps),
     slurm.known ? askEndings(resource, slurm.value, shared.details) : new Map(),
     slurm.known ? readTails(resource, slurm.value, shared.details) : new Map(),
     slurm.known && !viewSuspect ? askHistory(resource, slurm.value, shared.details) : new Map(),
@@ -56,6 +59,7 @@ export async function observe(
     endings,
     logTails,
     history,
+    secretProblems,
     probes,
     nodeAddresses,
     usableNodes: shared.nodes.usable(),
@@ -64,6 +68,15 @@ export async function observe(
     body: deps.body,
     entropy: deps.entropy(),
   });
+}
+
+async function probe(
+  resource: Resource,
+  wanted: readonly WantedEndpoint[],
+  deps: Deps,
+): Promise<Observation['probes']> {
+  const { targets, unasked } = await withKeys(resource, wanted, deps);
+  return new Map([...unasked, ...(await deps.prober.follow(keyText(resource.key), targets))]);
 }
 
 function viewOf(resource: Resource, owner: string, { snapshot }: Shared): Known<SlurmView, SlurmError> {

@@ -12,6 +12,16 @@ export type Queue = {
   close(): Promise<void>;
 };
 
+/** Hears how busy the queue is. */
+export type QueueMeter = {
+  /** One more waits. @param waiting how many do now */
+  added(waiting: number): void;
+  /** One begins. @param waitedMs since it was put in line */
+  taken(waiting: number, waitedMs: number): void;
+  /** In the words of controller-runtime; a turn that comes again by itself is `requeue_after`. */
+  turned(result: 'success' | 'requeue_after' | 'error', tookMs: number): void;
+};
+
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 
@@ -21,9 +31,11 @@ export function createQueue(options: {
   /** @returns ms until the next turn although nobody wakes it; undefined: none */
   turn(name: string): Promise<number | undefined>;
   onError(name: string, error: unknown): void;
+  readonly meter?: QueueMeter;
 }): Queue {
-  const { clock, atOnce, turn, onError } = options;
-  const ready = new Set<string>();
+  const { clock, atOnce, turn, onError, meter } = options;
+  /** With the time since when each waits. */
+  const ready = new Map<string, number>();
   const running = new Map<string, { again: boolean }>();
   const timers = new Map<string, () => void>();
   const failures = new Map<string, number>();
@@ -37,27 +49,38 @@ export function createQueue(options: {
     if (closed) return;
     const now = running.get(name);
     if (now) now.again = true;
-    else ready.add(name);
+    else line(name);
     pump();
+  }
+
+  function line(name: string): void {
+    if (ready.has(name)) return;
+    ready.set(name, clock.now());
+    meter?.added(ready.size);
   }
 
   function pump(): void {
     while (!closed && running.size < atOnce) {
-      const [name] = ready;
-      if (name === undefined) return;
+      const [next] = ready;
+      if (next === undefined) return;
+      const [name, sinceMs] = next;
       ready.delete(name);
       withdraw(name);
       running.set(name, { again: false });
+      meter?.taken(ready.size, clock.now() - sinceMs);
       void run(name);
     }
   }
 
   async function run(name: string): Promise<void> {
+    const beganMs = clock.now();
     let waitMs: number | undefined;
     try {
       waitMs = await turn(name);
       failures.delete(name);
+      meter?.turned(waitMs === undefined ? 'success' : 'requeue_after', clock.now() - beganMs);
     } catch (error) {
+      meter?.turned('error', clock.now() - beganMs);
       const count = failures.get(name) ?? 0;
       failures.set(name, count + 1);
       waitMs = Math.min(FIRST_WAIT_MS * 2 ** count, LONGEST_WAIT_MS);
@@ -69,7 +92,7 @@ export function createQueue(options: {
       if (running.size === 0) drained();
       return;
     }
-    if (again || waitMs === 0) ready.add(name);
+    if (again || waitMs === 0) line(name);
     else if (waitMs !== undefined)
       timers.set(
         name,

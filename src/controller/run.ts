@@ -10,6 +10,7 @@ import { createQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
 import { createSnapshot } from './snapshot.ts';
 import { sweep } from './sweep.ts';
+import { sweepSecrets } from './sweep-secrets.ts';
 
 export type Controller = {
   /** Begins: asks Slurm, lists the resources, then takes turns until `stop`. */
@@ -62,6 +63,7 @@ export function createController(deps: Deps): Controller {
   const limit = createLimit(limits.slurmCalls);
   const queue = createQueue({
     clock,
+    ...(deps.meter && { meter: deps.meter }),
     atOnce: limits.turns,
     async turn(name) {
       const turn = await reconcile(keyOf(name), counted, shared, limit);
@@ -155,7 +157,9 @@ export function createController(deps: Deps): Controller {
     suspects = new Set();
     await survived('a sweep', async () => {
       const fleet = snapshot.fleet();
-      if (fleet.known && !snapshot.suspect()) suspects = await sweep(fleet.value, before, deps);
+      if (!fleet.known || snapshot.suspect()) return;
+      suspects = await sweep(fleet.value, before, deps);
+      await sweepSecrets(fleet.value, deps);
     });
     if (!stopped) withdrawSweep = clock.after(intervals.sweepMs, () => void sweepOnce());
   }

@@ -14,9 +14,14 @@ export async function sweep(fleet: Fleet, suspects: ReadonlySet<string>, deps: D
   if (!resources.ok) return new Set();
   const uids = new Set(resources.value.map((resource) => resource.uid));
   const unowned = [...fleet.jobs.values()].flat().filter((job) => isCancellable(job) && !uids.has(job.identity.uid));
-  // A resource that cannot be read is in no list, and is not gone for that.
-  const readable = await Promise.all(unowned.map(async ({ identity }) => (await deps.store.get(identity)).ok));
-  const orphans = unowned.filter((_, at) => readable[at]);
+  // A resource that cannot be read is in no list, and is not gone for that; nor is one that came just after it.
+  const gone = await Promise.all(
+    unowned.map(async ({ identity }) => {
+      const found = await deps.store.get(identity);
+      return found.ok && found.value?.uid !== identity.uid;
+    }),
+  );
+  const orphans = unowned.filter((_, at) => gone[at]);
   for (const job of orphans.filter((orphan) => suspects.has(nameOf(orphan)))) {
     const result = await deps.slurm.cancel({ id: job.id, name: job.name, submitMs: job.submitMs });
     deps.log.warn({ job: job.id, name: job.name, ok: result.ok }, 'cancelled a job whose deployment no longer exists');

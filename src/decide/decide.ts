@@ -57,7 +57,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const second = blamedNow
     ? slots.wanted.map((record) => stepReplica({ ...input, excludedNodes: names }, record, jobsOf(record)))
     : first;
-  const steps = rollOut(second);
+  const steps = rollOut(second, seen.secretProblems);
 
   const gone = slots.unwanted
     .map((record) => adopt(record, jobsOf(record)))
@@ -74,6 +74,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const waits = [
     ...steps.map((step) => step.waitMs),
     actions.some((action) => action.kind === 'cancel') ? seen.policy.tickMs : undefined,
+    seen.secretProblems.length > 0 ? seen.policy.secretRetryMs : undefined,
   ];
   return { actions, status, draft, requeueAfterMs: soonest(waits) };
 }

@@ -5,7 +5,7 @@ export type FailureRule = {
   readonly reason: string;
   /** All that is said here must hold. */
   readonly match: {
-    /** Slurm's end states, and the four ends Slurm does not know of. */
+    /** Slurm's end states, and the five ends Slurm does not know of. */
     readonly ends?: readonly EndWord[];
     readonly exitCodes?: readonly number[];
     /** That ended the batch script; 0: none did. */
@@ -30,5 +30,8 @@ export type FailureRule = {
   readonly source: string;
 };
 
-/** `VANISHED`: no record left. `OVERDUE`, `UNRESPONSIVE`: the operator gave up. `REJECTED`: sbatch refused. */
-export type EndWord = EndState | 'VANISHED' | 'OVERDUE' | 'UNRESPONSIVE' | 'REJECTED';
+/**
+ * `VANISHED`: no record left. `OVERDUE`, `UNRESPONSIVE`: the operator gave up. `REJECTED`: sbatch refused. `NOT_PLACED`:
+ * its secrets could not be put where it reads them, so sbatch was not asked.
+ */
+export type EndWord = EndState | 'VANISHED' | 'OVERDUE' | 'UNRESPONSIVE' | 'REJECTED' | 'NOT_PLACED';

@@ -109,7 +109,7 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
     record: {
       ...rest,
       // A refused submission made no job: the same attempt is tried again, so it is not settled.
-      settledAttempt: end.end === 'REJECTED' ? record.settledAttempt : record.attempt,
+      settledAttempt: isRefused(end) ? record.settledAttempt : record.attempt,
       failures: failures.map((failure) => ({ time: rfc3339Ms(failure.atMs), spends: failure.spends })),
       ...(wait !== undefined && wait > 0 && { retryTime: rfc3339Ms(now + wait), retryReason: verdict.reason }),
       ...(holds && {
@@ -133,6 +133,9 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
     },
   };
 }
+/** Slurm refused it, or was not even asked. */
+const isRefused = ({ end }: KnownEnd): boolean => end === 'REJECTED' || end === 'NOT_PLACED';
+
 const LOG_TAIL_CHARS = 2_000;
 const MESSAGE_CHARS = 2_000;
 
@@ -171,7 +174,7 @@ function blamedNodes(seen: Observation, verdict: Verdict, end: KnownEnd, named: 
 function messageOf(verdict: Verdict, end: KnownEnd): string {
   const subject = end.jobId === undefined ? '' : `job ${end.jobId}: `;
   const facts = [
-    ...(end.end === 'REJECTED' || end.end === 'VANISHED' || end.end === 'OVERDUE' || end.end === 'UNRESPONSIVE'
+    ...(isRefused(end) || end.end === 'VANISHED' || end.end === 'OVERDUE' || end.end === 'UNRESPONSIVE'
       ? []
       : [end.end]),
     ...(end.exitCode ? [`exit code ${end.exitCode}`] : []),

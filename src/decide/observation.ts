@@ -2,6 +2,7 @@ import type { Resource } from '../api/resource.ts';
 import type { Site } from '../launch/site.ts';
 import type { ProbeMemory } from '../probe/prober.ts';
 import type { Known } from '../result.ts';
+import type { SecretError } from '../secrets/secrets.ts';
 import type { Identity, JobReport } from '../slurm/identity.ts';
 import type { Job, JobEnding } from '../slurm/job.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
@@ -28,6 +29,8 @@ export type Observation = {
   readonly logTails: ReadonlyMap<string, string>;
   /** By job name; of jobs acknowledged or seen that the listing lacks. A missing entry: could not be asked. */
   readonly history: ReadonlyMap<string, HistoryAnswer>;
+  /** Secrets of the spec that cannot be read: no attempt could be given them. Never a value. */
+  readonly secretProblems: readonly SecretProblem[];
   /** By `jobKey`. */
   readonly probes: ReadonlyMap<string, ProbeMemory>;
   /** NodeAddr by node name, as far as known. */
@@ -41,6 +44,9 @@ export type Observation = {
   /** Fresh random word, lower-case letters and digits: makes the nonces of this turn. */
   readonly entropy: string;
 };
+
+/** `field`: of the spec, such as `spec.endpoint.apiKeyFrom`. */
+export type SecretProblem = SecretError & { readonly field: string };
 
 export type SlurmView = {
   /** Epoch, ms: the listing's question was sent at this time. */

@@ -1,4 +1,5 @@
 import type { Status } from '../api/status.ts';
+import type { SecretToPlace } from '../launch/secrets.ts';
 import type { Result } from '../result.ts';
 import type { JobRef } from '../slurm/job.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
@@ -20,6 +21,8 @@ export type Action =
       readonly attempt: number;
       readonly name: string;
       readonly script: string;
+      /** Placed before the job is submitted, or it is not: the script names their files. */
+      readonly secrets: readonly SecretToPlace[];
       /** Epoch, ms: not begun later than this, for the claim names when it can land. */
       readonly notAfterMs: number;
     }
@@ -35,8 +38,11 @@ export type Plan = {
   readonly requeueAfterMs: number | undefined;
 };
 
+/** `notPlaced`: the job's secrets could not be put where it reads them, so Slurm was not asked. */
+export type SubmitError = SlurmError | { readonly kind: 'notPlaced'; readonly message: string };
+
 export type Outcome =
-  | { readonly action: Extract<Action, { kind: 'submit' }>; readonly result: Result<string, SlurmError> }
+  | { readonly action: Extract<Action, { kind: 'submit' }>; readonly result: Result<string, SubmitError> }
   | { readonly action: Extract<Action, { kind: 'cancel' }>; readonly result: Result<void, SlurmError> }
   | {
       readonly action: Extract<Action, { kind: 'addFinalizer' | 'releaseFinalizer' | 'claim' }>;

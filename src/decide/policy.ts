@@ -20,6 +20,8 @@ export type Policy = {
   readonly rejectedRetryMs: number;
   /** Before a submission that never arrived is tried again. */
   readonly unreachableRetryMs: number;
+  /** Between two looks for a secret that cannot be read. */
+  readonly secretRetryMs: number;
 };
 
 export const DEFAULT_POLICY: Policy = {
@@ -33,4 +35,5 @@ export const DEFAULT_POLICY: Policy = {
   startupSlackMs: 60_000,
   rejectedRetryMs: 600_000,
   unreachableRetryMs: 15_000,
+  secretRetryMs: 30_000,
 };

@@ -1,5 +1,5 @@
 import type { ReplicaRecord, Status } from '../api/status.ts';
-import type { OwnJob } from './observation.ts';
+import type { OwnJob, SlurmView } from './observation.ts';
 
 export function recordsOf(status: Status): readonly ReplicaRecord[] {
   return status.records ?? [];
@@ -33,10 +33,15 @@ export function adopt(record: ReplicaRecord, jobs: readonly OwnJob[]): ReplicaRe
  * The attempt's job stands in the listing: no doubt is left about its submission. Unless it is the job of an earlier one
  * that landed late: then the last may still land as well.
  */
-export function sighted(record: ReplicaRecord, job: OwnJob): ReplicaRecord {
+export function sighted(
+  record: ReplicaRecord,
+  job: OwnJob,
+  { askedAtMs }: Pick<SlurmView, 'askedAtMs'>,
+): ReplicaRecord {
   const { doubtUntil, missingSince: _, ...rest } = record;
   const isOfAnEarlier = record.nonce !== undefined && record.nonce !== job.identity.nonce;
-  return { ...rest, ...(isOfAnEarlier && doubtUntil && { doubtUntil }), jobId: job.id, seen: true };
+  const inDoubt = isOfAnEarlier && doubtUntil !== undefined && askedAtMs <= Date.parse(doubtUntil);
+  return { ...rest, ...(inDoubt && { doubtUntil }), jobId: job.id, seen: true };
 }
 
 /** Judged, without blame: the job is ours to end and its end says nothing. */

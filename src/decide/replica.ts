@@ -2,6 +2,7 @@ import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord } from '../api/status.ts';
 import { rfc3339, rfc3339Ms } from '../api/time.ts';
 import { renderScript } from '../launch/script.ts';
+import { secretPaths, secretsToPlace } from '../launch/secrets.ts';
 import { assertNever } from '../result.ts';
 import { jobName } from '../slurm/identity.ts';
 import { jobKey } from '../slurm/job.ts';
@@ -9,7 +10,7 @@ import { type AttemptJobs, isOver, sortAttempt, spokeLastWord } from './attempts
 import { explain } from './explain.ts';
 import { answersForMs, endpointOf, type Health, healthOf, windowMsOf } from './health.ts';
 import { endOf, judge, UNTOLD } from './judge.ts';
-import type { Observation, OwnJob, SlurmView } from './observation.ts';
+import type { Observation, OwnJob, SecretProblem, SlurmView } from './observation.ts';
 import { adopt, forgiven, givenUp, sighted } from './records.ts';
 import { stageOf } from './starting.ts';
 import type { Step } from './step.ts';
@@ -34,7 +35,7 @@ export function stepReplica(input: ReplicaInput, before: ReplicaRecord, jobs: re
 function stepAttempt(input: ReplicaInput, record: ReplicaRecord, { current, condemned }: AttemptJobs): Step {
   if (record.attempt <= record.settledAttempt) return next(input, record, condemned);
   if (!current) return absent(input, record, condemned);
-  const known = sighted(record, current);
+  const known = sighted(record, current, input.view);
   const outdated = current.identity.specHash !== input.hash;
   if (isOver(current)) {
     if (outdated) return next(input, givenUp(known), condemned);
@@ -72,7 +73,7 @@ function watch(input: ReplicaInput, record: ReplicaRecord, job: OwnJob, condemne
       const settledMs = job.submitMs + seen.policy.queuedForeverGraceMs - seen.now;
       const forever = why.forever && settledMs <= 0;
       const forgiven = record.excluded?.some((node) => !input.excludedNodes.includes(node)) ?? false;
-      if (settledMs <= 0 && forgiven) return readmit(record, job);
+      if (settledMs <= 0 && forgiven && seen.secretProblems.length === 0) return readmit(record, job);
       return {
         ...base(record),
         job,
@@ -339,7 +340,20 @@ function submitWhenDue(
       waitMs: retryMs - seen.now,
     };
   }
+  const [lacking] = seen.secretProblems;
+  if (lacking) return withoutSecret(record, attempt, lacking);
   return submit(input, record, attempt);
+}
+
+/** Nothing is claimed: as soon as somebody provides it the attempt is submitted. */
+function withoutSecret(record: ReplicaRecord, attempt: number, { kind, field, message }: SecretProblem): Step {
+  const isMissing = kind === 'missing';
+  return {
+    ...base(record),
+    state: isMissing ? 'blocked' : 'backingOff',
+    reason: isMissing ? 'SecretMissing' : 'SecretUnreachable',
+    message: `attempt ${attempt} is not submitted without its secret, which is looked for again: ${field}: ${message}`,
+  };
 }
 
 function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: ReplicaRecord, attempt: number): Step {
@@ -354,6 +368,8 @@ function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: Repli
     nonce: `${seen.entropy}${record.replica.toString(36)}`,
     owner: seen.owner,
   };
+  const secrets = secretsToPlace(spec, identity);
+  const secretFiles = secretPaths(secrets, seen.owner, seen.site);
   const claimed: ReplicaRecord = {
     replica: record.replica,
     attempt,
@@ -372,7 +388,8 @@ function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: Repli
       replica: record.replica,
       attempt,
       name: jobName(identity),
-      script: renderScript({ identity, spec, excludedNodes, site: seen.site, body: seen.body }),
+      script: renderScript({ identity, spec, excludedNodes, site: seen.site, secretFiles, body: seen.body }),
+      secrets,
       notAfterMs: now + policy.submitWithinMs,
     },
     state: 'submitting',

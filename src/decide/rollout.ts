@@ -1,3 +1,4 @@
+import type { SecretProblem } from './observation.ts';
 import { givenUp } from './records.ts';
 import { isCancellable } from './replica.ts';
 import type { Step } from './step.ts';
@@ -6,8 +7,10 @@ import type { Step } from './step.ts';
  * Replaces replicas whose job comes from an older spec: those that do not serve at once, those that serve one at a
  * time and only while every other replica serves. A new spec that does not come up costs one replica, not all.
  * One whose probes fail still counts as serving: the silence may be ours, and when it is not it is given up in time.
+ * @param lacking secrets without which no replacement could be submitted: then none is begun
  */
-export function rollOut(steps: readonly Step[]): readonly Step[] {
+export function rollOut(steps: readonly Step[], [lacking]: readonly SecretProblem[] = []): readonly Step[] {
+  if (lacking) return steps.map((step) => (step.outdated && step.job ? kept(step, lacking) : step));
   const allUp = steps.every((step) => step.state === 'ready');
   const first = allUp ? steps.find((step) => step.outdated) : undefined;
   return steps.map((step) => {
@@ -18,6 +21,14 @@ export function rollOut(steps: readonly Step[]): readonly Step[] {
     }
     return replace(step, step.job);
   });
+}
+
+function kept(step: Step, { kind, field, message }: SecretProblem): Step {
+  return {
+    ...step,
+    ...(step.state === 'ready' && { reason: kind === 'missing' ? 'SecretMissing' : 'SecretUnreachable' }),
+    message: `${step.message} (an older spec; it is kept until the new one can be given what it needs: ${field}: ${message})`,
+  };
 }
 
 const isSilent = (step: Step): boolean => step.state === 'failing' && step.endpoint !== undefined;

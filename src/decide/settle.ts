@@ -71,17 +71,19 @@ function settleSubmit(seen: Observation, step: Step, { result }: SubmitOutcome):
       };
     }
     case 'rejected':
-      return settleRejected(seen, { ...step, record }, result.error.message);
+      return settleRefused(seen, { ...step, record }, 'REJECTED', result.error.message);
+    case 'notPlaced':
+      return settleRefused(seen, { ...step, record }, 'NOT_PLACED', result.error.message);
     default:
       return assertNever(result.error);
   }
 }
 
-/** Refused in sbatch's own words: no job exists, the same attempt may be tried again later. */
-function settleRejected(seen: Observation, step: Step, words: string): Step {
+/** Refused, in sbatch's own words or before it was asked: no job exists, the same attempt may be tried again later. */
+function settleRefused(seen: Observation, step: Step, end: 'REJECTED' | 'NOT_PLACED', words: string): Step {
   const { spec } = seen.resource;
   if (!spec) return step;
-  const judged = judge(seen, spec, step.record, { ...UNTOLD, end: 'REJECTED', slurm: words, jobId: undefined });
+  const judged = judge(seen, spec, step.record, { ...UNTOLD, end, slurm: words, jobId: undefined });
   const retryMs = judged.record.retryTime === undefined ? undefined : Date.parse(judged.record.retryTime) - seen.now;
   return {
     ...step,

@@ -4,6 +4,7 @@ import type { SpecProblem } from '../api/resource.ts';
 import type { Condition, Endpoint, Failure, JobStatus, Status } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
 import { fitWarnings } from '../launch/fit.ts';
+import { logPath, type Site } from '../launch/site.ts';
 import { type ConditionDraft, withTransitions } from './conditions.ts';
 import { cut } from './cut.ts';
 import { explain } from './explain.ts';
@@ -31,7 +32,7 @@ export function summarize(seen: Observation, draft: Draft): Status {
     url: urlOf(endpoints, resource.status.url),
     endpoints,
     jobs: steps.flatMap((step) =>
-      step.job ? [jobStatus(step.record.replica, step.job, previousJob(resource.status, step.job))] : [],
+      step.job ? [jobStatus(seen.site, step.record.replica, step.job, previousJob(resource.status, step.job))] : [],
     ),
     records,
     restarts,
@@ -237,7 +238,7 @@ function worstOf(steps: readonly Step[]): Step | undefined {
   const waiting = steps
     .filter((step) => step.state !== 'ready')
     .sort((a, b) => SLOT_STATES.indexOf(a.state) - SLOT_STATES.indexOf(b.state))[0];
-  return waiting ?? (outdated && { ...outdated, reason: 'Replacing' });
+  return waiting ?? (outdated && { ...outdated, reason: outdated.reason === 'Ready' ? 'Replacing' : outdated.reason });
 }
 
 const PHASES: Readonly<Record<Step['state'], NonNullable<Status['phase']>>> = {
@@ -287,7 +288,7 @@ function urlOf(endpoints: readonly Endpoint[], before: string | undefined): stri
   return ready.find((endpoint) => endpoint.url === before)?.url ?? ready[0]?.url;
 }
 
-function jobStatus(replica: number, job: OwnJob, before: JobStatus | undefined): JobStatus {
+function jobStatus(site: Site, replica: number, job: OwnJob, before: JobStatus | undefined): JobStatus {
   const pending = job.phase === 'pending' ? explain(job.reason) : undefined;
   return withoutUndefined({
     replica,
@@ -303,8 +304,13 @@ function jobStatus(replica: number, job: OwnJob, before: JobStatus | undefined):
     startTime: job.phase !== 'pending' && job.startMs !== undefined ? rfc3339(job.startMs) : undefined,
     endTime: job.phase === 'ended' ? rfc3339(job.endMs) : undefined,
     exitCode: job.report.code,
+    log: before?.log ?? wholePath(logPath(site, job.name, job.id)),
   });
 }
+
+/** Half a path leads nowhere: one too long for the status is left out. */
+const wholePath = (path: string): string | undefined => (path.length > PATH_CHARS ? undefined : path);
+const PATH_CHARS = 1024;
 
 /** Slurm lists every node that is not available, and every partition a job waits for. */
 const WORDS_CHARS = 256;

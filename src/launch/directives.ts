@@ -11,16 +11,26 @@ const WARNED_FROM_SECONDS = 600;
 
 /** The `#SBATCH` lines of one attempt, in the order sbatch reads them. Source: sbatch(1). */
 export function directives(input: LaunchInput): readonly string[] {
+  return directiveLines([...identityOptions(input), ...requestOptions(input)]);
+}
+
+/** What is asked of Slurm, whoever asks. */
+export function requestOptions(input: Pick<LaunchInput, 'spec' | 'site' | 'excludedNodes'>): readonly Option[] {
   return [
-    ...identityOptions(input),
     ...resourceOptions(input.spec),
     ...placementOptions(input),
     ...input.spec.slurm.extraArgs.map((option): Option => [option]),
-  ].map(([name, value]) => (value === undefined ? `#SBATCH ${name}` : `#SBATCH ${name}=${quoteDirective(value)}`));
+  ];
 }
 
 /** A value of undefined is an option without one. */
-type Option = readonly [name: string, value?: string];
+export type Option = readonly [name: string, value?: string];
+
+export function directiveLines(options: readonly Option[]): readonly string[] {
+  return options.map(([name, value]) =>
+    value === undefined ? `#SBATCH ${name}` : `#SBATCH ${name}=${quoteDirective(value)}`,
+  );
+}
 
 function identityOptions({ identity, site }: LaunchInput): readonly Option[] {
   return [
@@ -51,7 +61,11 @@ function resourceOptions({ resources }: Spec): readonly Option[] {
   ];
 }
 
-function placementOptions({ spec, site, excludedNodes }: LaunchInput): readonly Option[] {
+function placementOptions({
+  spec,
+  site,
+  excludedNodes,
+}: Pick<LaunchInput, 'spec' | 'site' | 'excludedNodes'>): readonly Option[] {
   const { slurm } = spec;
   const time = slurm.time ?? site.defaults.time;
   const partitions = slurm.partitions.length > 0 ? slurm.partitions : site.defaults.partitions;

@@ -5,6 +5,8 @@ import type { Hardware } from './fit.ts';
 export type Site = {
   /** Absolute, on a file system the compute nodes share with the operator; exists before anything is submitted. */
   readonly logDirectory: string;
+  /** Absolute, on a file system the compute nodes share: `<owner>/<file>` below it hold the attempts' secrets. */
+  readonly secretDirectory: string;
   /** Ports an endpoint may use when its spec names none; both ends included. */
   readonly portRange: PortRange;
   /** Used where a spec leaves the field out. */

@@ -41,13 +41,21 @@ const DRAIN_GRACE_SECONDS = 15;
 /** Then running requests have this long. With the grace and the engine's own end it fits the walltime's notice. */
 const DRAIN_SECONDS = 80;
 
-export function launchVariables({ identity, spec, site, secretFiles = {} }: LaunchInput): LaunchVariables {
+export function launchVariables({ identity, ...input }: LaunchInput): LaunchVariables {
+  return variablesUnder(marker(identity), input);
+}
+
+/** @param owner what every report of the job begins with */
+export function variablesUnder(
+  owner: string,
+  { spec, site, secretFiles = {} }: Pick<LaunchInput, 'spec' | 'site' | 'secretFiles'>,
+): LaunchVariables {
   const ports = allowedPorts(spec, site);
   const meeting = rendezvousPorts(spec, site);
   const { nodes, data } = topologyOf(spec);
   const { startup, liveness, canary } = spec.probes;
   return {
-    VSO_MARKER: marker(identity),
+    VSO_MARKER: owner,
     VSO_MODULES: spec.runtime.modules,
     VSO_VENV: spec.runtime.venv ?? '',
     VSO_ENGINE_TYPE: spec.engine.type,

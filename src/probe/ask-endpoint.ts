@@ -47,13 +47,18 @@ export async function askEndpoint(target: ProbeTarget, way: Way): Promise<Result
 type Refusal = { readonly path: string; readonly words: string; readonly statusCode?: number };
 type Ask = (path: string, signal: AbortSignal, body?: object) => Promise<Result<string, Refusal>>;
 
+/** Shown where it is needed and nowhere else: vLLM guards what is below `/v1`. */
+const keyHeader = ({ apiKey }: ProbeTarget, path: string): Readonly<Record<string, string>> =>
+  apiKey !== undefined && path.startsWith('/v1/') ? { authorization: `Bearer ${apiKey}` } : {};
+
 /** The one place where requests are made. Throws when there is no whole answer. */
-function asker({ url }: ProbeTarget, { agent }: Way): Ask {
+function asker(target: ProbeTarget, { agent }: Way): Ask {
   return async (path, signal, body) => {
-    const { statusCode, body: answer } = await request(`${url}${path}`, {
+    const { statusCode, body: answer } = await request(`${target.url}${path}`, {
       dispatcher: agent,
       signal,
-      ...(body && { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      headers: { ...keyHeader(target, path), ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { method: 'POST', body: JSON.stringify(body) }),
     });
     const chunks: Buffer[] = [];
     let size = 0;

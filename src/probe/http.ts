@@ -1,5 +1,5 @@
 import { Agent } from 'undici';
-import type { Clock } from '../clock.ts';
+import { type Clock, withinMs } from '../clock.ts';
 import { askEndpoint } from './ask-endpoint.ts';
 import type { ProbeMemory, Prober, ProbeTarget } from './prober.ts';
 import { createTurnstile } from './turnstile.ts';
@@ -114,22 +114,13 @@ export function createHttpProber({ clock, concurrency = 64, random = Math.random
   };
 }
 
-/** The period and the time-out may change under way; another place or another name is another endpoint. */
+/** The period and the time-out may change under way; another place, name or key is another endpoint. */
 function isSameEndpoint(a: ProbeTarget, b: ProbeTarget): boolean {
-  return a.url === b.url && a.ownModelName === b.ownModelName;
+  return a.url === b.url && a.ownModelName === b.ownModelName && a.apiKey === b.apiKey;
 }
 
 function isNews(before: ProbeMemory, now: ProbeMemory): boolean {
   const wasOk = before.lastOkMs !== undefined && before.failures === 0;
   if (now.failures === 0) return !wasOk;
   return now.failures !== before.failures && now.failures <= LOUD_FAILURES;
-}
-
-async function withinMs(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
-  let withdraw = () => {};
-  const patience = new Promise<void>((resolve) => {
-    withdraw = clock.after(ms, resolve);
-  });
-  await Promise.race([work, patience]);
-  withdraw();
 }

@@ -6,14 +6,20 @@ import { redact } from '../redact.ts';
 /**
  * The end of a log, fit to be shown: whole characters, no control codes, nothing that looks like a secret.
  * @param maxBytes read at most, from the end; the text begins with a whole line unless one line is longer
+ * @param secrets values that must not be shown, whatever they look like
  * @returns undefined when there is no such file, or it is not a regular one, or cannot be read
  */
-export async function readLogTail(path: string, maxBytes: number): Promise<string | undefined> {
+export async function readLogTail(
+  path: string,
+  maxBytes: number,
+  secrets: Iterable<string> = [],
+): Promise<string | undefined> {
   try {
     // Not blocking: to open a FIFO that stands where a log should would wait for a writer.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      return await readEnd(file, maxBytes);
+      const end = await readEnd(file, maxBytes);
+      return end === undefined ? undefined : redact(end, secrets);
     } finally {
       await file.close();
     }
@@ -28,7 +34,7 @@ async function readEnd(file: FileHandle, maxBytes: number): Promise<string | und
   const start = Math.max(0, stats.size - maxBytes);
   const bytes = Buffer.alloc(stats.size - start);
   const { bytesRead } = await file.read(bytes, 0, bytes.length, start);
-  return redact(printable(wholeLines(bytes.subarray(0, bytesRead), start > 0)));
+  return printable(wholeLines(bytes.subarray(0, bytesRead), start > 0));
 }
 
 function wholeLines(bytes: Buffer, isCut: boolean): string {

@@ -5,6 +5,8 @@ export type ProbeTarget = {
   readonly url: string;
   /** Listed by `/v1/models` of this very job and no other: `vllm-slurm--job-<id>`. */
   readonly ownModelName: string;
+  /** Shown to whoever answers there. The key this very job was started with. */
+  readonly apiKey?: string;
   readonly periodMs: number;
   readonly timeoutMs: number;
 };

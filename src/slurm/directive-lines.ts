@@ -7,11 +7,23 @@ import { err, ok, type Result } from '../result.ts';
 export function readDirectiveLines(script: string): Result<ReadonlyMap<string, string>, string> {
   if (!script.startsWith('#!')) return err(NO_INTERPRETER);
   const values = new Map<string, string>();
-  for (const line of directiveLines(script)) {
-    const problem = readLine(line, values);
-    if (problem !== undefined) return err(problem);
+  for (const { option } of directiveOptions(script)) {
+    if (!option.ok) return option;
+    values.set(option.value.name, option.value.value);
   }
   return ok(values);
+}
+
+/** One option of an `#SBATCH` line, by its long name; '' for one without a value. Or sbatch's own words about it. */
+export type DirectiveOption = {
+  /** Counted from 1. */
+  readonly line: number;
+  readonly option: Result<{ readonly name: string; readonly value: string }, string>;
+};
+
+/** Every option in the `#SBATCH` lines of a script, in order; what sbatch refuses ends its own line alone. */
+export function directiveOptions(script: string): readonly DirectiveOption[] {
+  return [...directiveLines(script)].flatMap(({ text, line }) => readLine(text).map((option) => ({ line, option })));
 }
 
 const NO_INTERPRETER =
@@ -76,30 +88,32 @@ function words(text: string, kind: Kind): readonly (readonly [string, Kind])[] {
 }
 
 /** Text behind `#SBATCH` of each line before the first command; the rest of the script is never looked at. */
-function* directiveLines(script: string): Generator<string> {
+function* directiveLines(script: string): Generator<{ readonly text: string; readonly line: number }> {
+  let number = 0;
   for (let from = 0; from < script.length; ) {
     const end = script.indexOf('\n', from);
     const line = script.slice(from, end < 0 ? undefined : end);
     from = end < 0 ? script.length : end + 1;
-    if (line.startsWith('#SBATCH')) yield line.slice('#SBATCH'.length);
+    number += 1;
+    if (line.startsWith('#SBATCH')) yield { text: line.slice('#SBATCH'.length), line: number };
     else if (line.trim() !== '' && !line.startsWith('#')) return;
   }
 }
 
-/** @returns sbatch's complaint, undefined when all is well */
-function readLine(line: string, values: Map<string, string>): string | undefined {
+function readLine(line: string): readonly DirectiveOption['option'][] {
+  const found: DirectiveOption['option'][] = [];
   const rest = splitWords(line);
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const match = /^(?:--([a-z][a-z-]*)(?:=(.*))?|-([A-Za-z])(.*))$/s.exec(word);
     const [, long, inline, short, attached] = match ?? [];
     const name = long ?? LONG_NAMES[short ?? ''];
     const kind = name === undefined ? undefined : KINDS.get(name);
-    if (name === undefined || kind === undefined) return `unrecognized option '${word}'`;
+    if (name === undefined || kind === undefined) return [...found, err(`unrecognized option '${word}'`)];
     const value = inline ?? (attached || (kind === 'valued' ? rest.shift() : ''));
-    if (value === undefined) return `option '--${name}' requires an argument`;
-    values.set(name, value);
+    if (value === undefined) return [...found, err(`option '--${name}' requires an argument`)];
+    found.push(ok({ name, value }));
   }
-  return undefined;
+  return found;
 }
 
 /** As sbatch does: both kinds of quotes, a backslash takes the next character as it is, `#` begins a remark. */

@@ -63,18 +63,21 @@ export function marker(of: Identity): string {
   return `vso1 uid=${of.uid} gen=${of.generation} hash=${of.specHash} nonce=${of.nonce} owner=${of.owner}`;
 }
 
+export function readJobName(text: string): Pick<Identity, 'namespace' | 'name' | 'replica' | 'attempt'> | undefined {
+  const match = NAME.exec(text);
+  if (!match) return undefined;
+  const [, namespace = '', name = '', replica = '', attempt = ''] = match;
+  return { namespace, name, replica: Number(replica), attempt: Number(attempt) };
+}
+
 /** @returns undefined for a job that is not ours, however much its name looks like one. */
 export function readIdentity(job: { readonly name: string; readonly comment: string }): Identity | undefined {
-  const name = NAME.exec(job.name);
+  const name = readJobName(job.name);
   const mark = MARKER.exec(job.comment.split('|', 1)[0] ?? '');
   if (!name || !mark) return undefined;
-  const [, namespace = '', deployment = '', replica = '', attempt = ''] = name;
   const [, uid = '', generation = '', specHash = '', nonce = '', owner = ''] = mark;
   return {
-    namespace,
-    name: deployment,
-    replica: Number(replica),
-    attempt: Number(attempt),
+    ...name,
     uid,
     generation: Number(generation),
     specHash,

@@ -9,8 +9,8 @@ export type LogOptions = Settings['log'] & {
   readonly stream: { write(text: string): unknown };
   readonly isTerminal: boolean;
   readonly colour: boolean;
-  /** Values that must never be printed. */
-  readonly secrets: readonly string[];
+  /** Values that must never be printed; more may be added as they become known. */
+  readonly secrets: Iterable<string>;
 };
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { type Workspace, workspace } from './workspace.ts';
@@ -33,6 +33,7 @@ test("the newest attempt's log is printed; --replica, --attempt and --tail choos
     [['--tail', '9'], 'one\ntwo\nthree\n'],
     [['--replica', '1'], 'replica 1\n'],
     [['--attempt', '1'], 'old\n'],
+    [['--previous'], 'old\n'],
   ];
   for (const [args, stdout] of cases) {
     assert.deepEqual(await here.run('logs', 'qwen', ...args), { code: 0, stdout, stderr: '' });
@@ -64,6 +65,38 @@ test('--follow goes on as the log grows, then with the next attempt, until Ctrl-
     code: 130,
     stdout: 'one\ntwo\nagain\n',
     stderr: '--- attempt 4, job 13 ---\n',
+  });
+});
+
+test('the log is looked for where the operator wrote that it is, not where a person’s settings say', async () => {
+  await using here = workspace();
+  await here.serve();
+  const elsewhere = path.join(here.home, 'elsewhere');
+  mkdirSync(elsewhere);
+  for (const [name, text] of [
+    ['r0.a1-9', 'old\n'],
+    ['r0.a2-12', 'new\n'],
+  ] as const)
+    writeFileSync(path.join(elsewhere, `vllm.default.qwen.${name}.log`), text);
+  const job = {
+    replica: 0,
+    attempt: 2,
+    jobId: '12',
+    state: 'RUNNING',
+    log: path.join(elsewhere, 'vllm.default.qwen.r0.a2-12.log'),
+  };
+  here.deployment('qwen', {}, { jobs: [job] });
+  assert.deepEqual(await here.run('logs', 'qwen'), { code: 0, stdout: 'new\n', stderr: '' });
+  assert.deepEqual(await here.run('logs', 'qwen', '-p'), { code: 0, stdout: 'old\n', stderr: '' });
+});
+
+test('there is no log of an earlier attempt when there was none', async () => {
+  await using here = await served();
+  log(here, 'r0.a3', 12, 'one\n');
+  assert.deepEqual(await here.run('logs', 'qwen', '--previous'), {
+    code: 1,
+    stdout: '',
+    stderr: `error: replica 0 of qwen has no log of an earlier attempt in ${here.logs}\n`,
   });
 });
 

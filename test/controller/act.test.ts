@@ -11,13 +11,20 @@ import { fakeSlurm, ground } from './ground.ts';
 
 const claim: Action = { kind: 'claim', status: { phase: 'Pending' } };
 const cancel = (id: string): Action => ({ kind: 'cancel', job: { id, name: `job-${id}`, submitMs: NOW }, why: 'test' });
-const submit = (replica: number, notAfterMs = NOW + 30_000): Action => ({
+const submit = (replica: number, notAfterMs = NOW + 30_000): Extract<Action, { kind: 'submit' }> => ({
   kind: 'submit',
   replica,
   attempt: 1,
   name: `job-r${replica}`,
   script: '#!/bin/bash',
+  secrets: [],
   notAfterMs,
+});
+const withKey = (replica: number): Action => ({
+  ...submit(replica),
+  secrets: [
+    { kind: 'api-key', field: 'spec.endpoint.apiKeyFrom', source: { env: 'KEY' }, file: `r${replica}.api-key` },
+  ],
 });
 const UNREACHABLE: SlurmError = { kind: 'unreachable', message: 'connect failure' };
 
@@ -76,6 +83,21 @@ describe('actions', () => {
       ['submit', 'it waited too long for its turn, so it was not begun'],
     ]);
     assert.deepEqual(calls, []);
+  });
+
+  it('that need secrets are submitted when these lie where the job reads them, and not at all when they cannot', async () => {
+    const { run, calls, secretFiles, secrets } = await carryOut([withKey(0)]);
+    assert.deepEqual((await run()).told, [['submit', 'done']]);
+    const read = await secrets.read('default', { env: 'KEY' });
+    assert.deepEqual([calls, secretFiles.held()], [['submit job-r0'], { 'r0.api-key': read.ok && read.value }]);
+
+    const failing = await carryOut([withKey(0), submit(1)]);
+    failing.secretFiles.write = async () => err('the disk is full');
+    assert.deepEqual((await failing.run()).told, [
+      ['submit', 'spec.endpoint.apiKeyFrom cannot be placed: the disk is full'],
+      ['submit', 'done'],
+    ]);
+    assert.deepEqual(failing.calls, ['submit job-r1']);
   });
 
   it('behind one that did not reach Slurm are not begun', async () => {

@@ -27,6 +27,7 @@ const submitted = {
   attempt: 2,
   name: 'vllm.default.chat.r0.a2',
   script: '',
+  secrets: [],
   notAfterMs: NOW,
 };
 const cancelled = {

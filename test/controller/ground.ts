@@ -2,6 +2,7 @@ import type { Deps } from '../../src/controller/deps.ts';
 import type { DeploymentEvent } from '../../src/controller/events.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
 import { ok } from '../../src/result.ts';
+import { createMemorySecretFiles, type MemorySecretFiles } from '../../src/secrets/memory.ts';
 import type { Slurm } from '../../src/slurm/slurm.ts';
 import { createMemoryStore, type MemoryStore } from '../../src/store/memory.ts';
 import { createManualClock, type ManualClock } from '../gen/manual-clock.ts';
@@ -41,11 +42,12 @@ export function fakeSlurm(about: Partial<Slurm> = {}): Slurm & { readonly calls:
 export type Ground = Deps & {
   readonly clock: ManualClock;
   readonly store: MemoryStore;
+  readonly secretFiles: MemorySecretFiles;
   readonly told: readonly DeploymentEvent[];
   readonly logged: readonly string[];
 };
 
-export function ground(about: Partial<Omit<Deps, 'clock' | 'store'>> = {}): Ground {
+export function ground(about: Partial<Omit<Deps, 'clock' | 'store' | 'secretFiles'>> = {}): Ground {
   const clock = createManualClock(NOW);
   const told: DeploymentEvent[] = [];
   const logged: string[] = [];
@@ -59,6 +61,8 @@ export function ground(about: Partial<Omit<Deps, 'clock' | 'store'>> = {}): Grou
     logged,
     store: createMemoryStore({ clock, id: OWNER, newId: () => `uid-${++uids}` }),
     slurm: fakeSlurm(),
+    secrets: { read: async () => ok('canary-secret-value') },
+    secretFiles: createMemorySecretFiles(),
     prober: { follow: async () => new Map(), onChange: () => {}, close: async () => {} },
     events: { record: async (_resource, events) => void told.push(...events) },
     log: { debug: () => {}, info: log, warn: log, error: log },

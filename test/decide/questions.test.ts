@@ -77,20 +77,32 @@ describe('an endpoint is probed', () => {
 
   it('by the settings of the spec, under a name only this job serves', () => {
     const spec = { probes: { liveness: { periodSeconds: 5, timeoutSeconds: 2 } } };
-    assert.deepEqual(targets({ spec }, servingJob(), pendingJob({ replica: 1 }), runningJob({ replica: 2 })), [
+    assert.deepEqual(targets({ spec }, servingJob({ spec }), pendingJob({ replica: 1 }), runningJob({ replica: 2 })), [
       {
         id: `101@${NOW - 120_000}`,
         url: 'http://10.0.0.1:20000',
         ownModelName: 'vllm-slurm--job-101',
         periodMs: 5_000,
         timeoutMs: 2_000,
+        key: 'none',
       },
     ]);
   });
 
   it('under the same name after an edit of the model’s', () => {
-    const renamed = targets({ spec: { model: { uri: 'hf://org/model', name: 'other' } } }, servingJob());
-    assert.deepEqual(renamed, targets({}, servingJob()));
+    const renamed = { model: { uri: 'hf://org/model', name: 'other' } };
+    assert.deepEqual(targets({ spec: renamed }, servingJob({ spec: renamed })), targets({}, servingJob()));
+  });
+
+  it('with the key of its own attempt, where the spec names one or the job comes from a spec that may have', () => {
+    const keyed = { endpoint: { apiKeyFrom: { env: 'KEY' } } };
+    const file = 'vllm.default.chat.r0.a4.uid-1.api-key';
+    const keys = (spec: object, made: object) =>
+      targets({ spec }, servingJob({ attempt: 4, spec: made })).map(({ key }) => key);
+    assert.deepEqual(
+      [keys(keyed, keyed), keys({}, keyed), keys(keyed, {}), keys({}, {})],
+      [[{ file, certain: true }], [{ file, certain: false }], [{ file, certain: false }], ['none']],
+    );
   });
 
   it('by what is on record while SLURM has not been heard, under the name the listing will have for it', () => {
@@ -98,6 +110,11 @@ describe('an endpoint is probed', () => {
     assert.equal(status.endpoints?.length, 1);
     const unheard = targetsWanted(resource({ status }), undefined, { nodeAddresses: new Map(), site });
     assert.deepEqual(unheard, targets({}, servingJob()));
+    const keyed = resource({ status, spec: { endpoint: { apiKeyFrom: { env: 'KEY' } } } });
+    assert.deepEqual(
+      targetsWanted(keyed, undefined, { nodeAddresses, site }).map(({ key }) => key),
+      [{ file: 'vllm.default.chat.r0.a1.uid-1.api-key', certain: false }],
+    );
     const { jobs: _, ...half } = status;
     assert.deepEqual(targetsWanted(resource({ status: half }), undefined, { nodeAddresses, site }), []);
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../src/decide/decide.ts';
+import { newRecord } from '../../src/decide/records.ts';
 import { renderScript } from '../../src/launch/script.ts';
 import {
   ANSWERS,
@@ -48,6 +49,7 @@ const SUBMITTING = (attempt: number) => ({
   requeueAfterMs: 10_000,
 });
 const SEEN = seenRecord();
+const LACKING = { kind: 'missing', field: 'spec.model.tokenFrom', message: 'there is no T' } as const;
 const queued = pendingJob();
 const serving = servingJob();
 const failed = endedJob();
@@ -749,6 +751,42 @@ const rows: readonly Row[] = [
     },
   ],
   [
+    'new, and its secret is missing: nothing is claimed, Stalled, looked for again',
+    { facts: { secretProblems: [LACKING] } },
+    {
+      actions: [],
+      records: [newRecord(0)],
+      phase: 'Stalled',
+      ready:
+        'False SecretMissing: 0 of 1 replicas answer; replica 0: attempt 1 is not submitted without its secret, which is looked for again: spec.model.tokenFrom: there is no T',
+      requeueAfterMs: 30_000,
+    },
+  ],
+  [
+    'new, and nobody can be asked for its secret: the same, and not Stalled',
+    { facts: { secretProblems: [{ ...LACKING, kind: 'unreachable' }] } },
+    {
+      actions: [],
+      records: [newRecord(0)],
+      phase: 'Failed',
+      ready:
+        'False SecretUnreachable: 0 of 1 replicas answer; replica 0: attempt 1 is not submitted without its secret, which is looked for again: spec.model.tokenFrom: there is no T',
+      requeueAfterMs: 30_000,
+    },
+  ],
+  [
+    'queued while its secret is missing: it has been given its own',
+    { status: { records: [SEEN] }, jobs: [queued], facts: { secretProblems: [LACKING] } },
+    {
+      actions: [],
+      records: [SEEN],
+      phase: 'Queued',
+      ready:
+        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue.',
+      requeueAfterMs: 30_000,
+    },
+  ],
+  [
     'resumed while the old job still ends: waited for, then numbered on',
     { status: { records: [{ ...SEEN, settledAttempt: 1, retired: true }] }, jobs: [completingJob()] },
     {
@@ -787,8 +825,26 @@ describe('one replica', () => {
         attempt: 1,
         name: 'vllm.default.chat.r0.a1',
         script: renderScript({ identity, spec: specOf(), excludedNodes: [], site, body }),
+        secrets: [],
         notAfterMs: NOW + 30_000,
       },
+    ]);
+  });
+
+  it('is submitted with the secrets its spec names, and its script says where they will be', () => {
+    const spec = {
+      model: { uri: 'hf://org/model', tokenFrom: { env: 'T' } },
+      endpoint: { apiKeyFrom: { file: '/k' } },
+    };
+    const submission = decide(observation({ spec })).actions.find((action) => action.kind === 'submit');
+    const file = 'vllm.default.chat.r0.a1.uid-1';
+    assert.deepEqual(submission?.secrets, [
+      { kind: 'hf-token', field: 'spec.model.tokenFrom', source: { env: 'T' }, file: `${file}.hf-token` },
+      { kind: 'api-key', field: 'spec.endpoint.apiKeyFrom', source: { file: '/k' }, file: `${file}.api-key` },
+    ]);
+    assert.deepEqual(submission?.script.match(/^VSO_\w+_FILE=.*$/gm), [
+      `VSO_HF_TOKEN_FILE=/secrets/${OWNER}/${file}.hf-token`,
+      `VSO_API_KEY_FILE=/secrets/${OWNER}/${file}.api-key`,
     ]);
   });
 

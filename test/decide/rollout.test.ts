@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../src/decide/decide.ts';
-import type { OwnJob } from '../../src/decide/observation.ts';
+import type { OwnJob, SecretProblem } from '../../src/decide/observation.ts';
 import type { ProbeMemory } from '../../src/probe/prober.ts';
 import {
   ANSWERS,
@@ -24,7 +24,11 @@ const recordOf = ({ id, identity }: OwnJob) =>
   seenRecord({ replica: identity.replica, jobId: id, specHash: identity.specHash });
 
 /** Jobs of three replicas with what their endpoints answer; undefined: never asked. */
-function plan(jobs: readonly (readonly [OwnJob, ProbeMemory | undefined])[], networkSuspect = false) {
+function plan(
+  jobs: readonly (readonly [OwnJob, ProbeMemory | undefined])[],
+  networkSuspect = false,
+  secretProblems: readonly SecretProblem[] = [],
+) {
   return decide(
     observation({
       generation: 2,
@@ -32,7 +36,7 @@ function plan(jobs: readonly (readonly [OwnJob, ProbeMemory | undefined])[], net
       status: { records: jobs.map(([job]) => recordOf(job)) },
       jobs: jobs.map(([job]) => job),
       probes: jobs.flatMap(([job, memory]) => (memory ? [[job, memory] as const] : [])),
-      facts: { networkSuspect },
+      facts: { networkSuspect, secretProblems },
     }),
   );
 }
@@ -61,6 +65,28 @@ describe('a new spec', () => {
     const replacement = servingJob({ replica: 0, attempt: 2 });
     const jobs = [replacement, serving(1, OLD), serving(2, OLD)];
     assert.deepEqual(actionsOf(plan(jobs.map((job) => [job, ANSWERS]))), ['claim', 'cancel 102: the spec has changed']);
+  });
+
+  it('replaces nothing while a secret it needs cannot be read, and says so', () => {
+    const jobs = [serving(0, OLD), serving(1, OLD), pendingJob({ replica: 2, spec: OLD })];
+    const lacking = { kind: 'missing', field: 'spec.endpoint.apiKeyFrom', message: 'there is no KEY' } as const;
+    const all = plan(
+      jobs.map((job) => [job, ANSWERS]),
+      false,
+      [lacking],
+    );
+    assert.deepEqual([actionsOf(all), all.requeueAfterMs], [[], 30_000]);
+    const served = [serving(0, OLD), serving(1, OLD), serving(2, OLD)];
+    const { status } = plan(
+      served.map((job) => [job, ANSWERS]),
+      false,
+      [lacking],
+    );
+    assert.equal(conditionOf(status, 'Ready')?.reason, 'SecretMissing');
+    assert.match(
+      conditionOf(status, 'Ready')?.message ?? '',
+      /an older spec; it is kept until the new one can be given what it needs: spec\.endpoint\.apiKeyFrom: there is no KEY/,
+    );
   });
 
   it('replaces at once what does not serve yet', () => {

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../src/decide/decide.ts';
 import type { Observation } from '../../src/decide/observation.ts';
-import type { Outcome, Plan } from '../../src/decide/plan.ts';
+import type { Outcome, Plan, SubmitError } from '../../src/decide/plan.ts';
 import { settle } from '../../src/decide/settle.ts';
 import { err, ok, type Result } from '../../src/result.ts';
-import type { SlurmError } from '../../src/slurm/slurm.ts';
 import {
   at,
   atMs,
@@ -20,7 +19,7 @@ import {
 } from '../gen/observation.ts';
 
 /** All actions went well but for the submissions, which came to `result`. */
-function outcomes(plan: Plan, result: Result<string, SlurmError>): readonly Outcome[] {
+function outcomes(plan: Plan, result: Result<string, SubmitError>): readonly Outcome[] {
   return plan.actions.map((action): Outcome => {
     if (action.kind === 'submit') return { action, result };
     return action.kind === 'cancel' ? { action, result: ok(undefined) } : { action, result: ok(undefined) };
@@ -28,7 +27,7 @@ function outcomes(plan: Plan, result: Result<string, SlurmError>): readonly Outc
 }
 
 /** A turn that submits and takes two seconds to hear of it. */
-function settled(seen: Observation, result: Result<string, SlurmError>) {
+function settled(seen: Observation, result: Result<string, SubmitError>) {
   const plan = decide(seen);
   return { plan, ...settle(seen, plan, outcomes(plan, result), NOW + 2_000) };
 }
@@ -47,7 +46,7 @@ const refusal = 'Batch job submission failed: Invalid qos specification';
 describe('a submission', () => {
   const rows: readonly (readonly [
     title: string,
-    result: Result<string, SlurmError>,
+    result: Result<string, SubmitError>,
     after: {
       readonly records: readonly object[];
       readonly phase: string;
@@ -102,6 +101,23 @@ describe('a submission', () => {
         ],
         phase: 'Stalled',
         ready: `False SubmissionRejected: 0 of 1 replicas answer; replica 0: attempt 1 is not submitted again before ${atMs(657.274)}: SLURM refused the job (${refusal}); correct the field of spec.slurm or spec.resources that SLURM names; an edit is tried at once`,
+        requeueAfterMs: 10_000,
+      },
+    ],
+    [
+      'whose secret could not be placed was not made: it is tried again, under the same number, and spends nothing',
+      err({ kind: 'notPlaced', message: 'the disk is full' }),
+      {
+        records: [
+          {
+            ...claimed,
+            failures: [{ time: atMs(2), spends: false }],
+            retryTime: atMs(12.921),
+            retryReason: 'SecretNotPlaced',
+          },
+        ],
+        phase: 'Failed',
+        ready: `False SecretNotPlaced: 0 of 1 replicas answer; replica 0: attempt 1 is not submitted again before ${atMs(12.921)}: a secret could not be written where the job would read it, so the job was not submitted (the disk is full); make the setting secretDirectory a directory that only the operator can write, on a file system the compute nodes share`,
         requeueAfterMs: 10_000,
       },
     ],

@@ -66,6 +66,7 @@ describe('a status', () => {
             nodes: ['node001'],
             submitTime: at(-120),
             startTime: at(-60),
+            log: '/logs/vllm.default.chat.r0.a1-101.log',
           },
           {
             replica: 1,
@@ -77,6 +78,7 @@ describe('a status', () => {
             partition: 'gpu',
             submitTime: at(-120),
             expectedStartTime: at(600),
+            log: '/logs/vllm.default.chat.r1.a1-102.log',
           },
         ],
         records: [seenRecord(), seenRecord({ replica: 1, jobId: '102' })],

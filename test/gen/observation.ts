@@ -66,6 +66,7 @@ export function observation(about: ObservationAbout = {}): Observation {
     slurm: slurm ?? { known: true, value: { askedAtMs, jobs } },
     viewSuspect: false,
     networkSuspect: false,
+    secretProblems: [],
     endings: new Map(endings.map(([job, ending]) => [jobKey(job), ending])),
     logTails: new Map(),
     history: new Map(),
@@ -78,6 +79,7 @@ export function observation(about: ObservationAbout = {}): Observation {
     policy: DEFAULT_POLICY,
     site: {
       logDirectory: '/logs',
+      secretDirectory: '/secrets',
       portRange: { low: 20_000, high: 30_000 },
       defaults: { partitions: [] },
       standInCommand: ['node', 'stand-in.js'],

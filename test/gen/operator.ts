@@ -4,6 +4,7 @@ import type { EventSink } from '../../src/controller/events.ts';
 import { createController } from '../../src/controller/run.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
 import type { Prober } from '../../src/probe/prober.ts';
+import type { SecretFiles, SecretReader } from '../../src/secrets/secrets.ts';
 import type { Random } from '../../src/slurm/simulated/random.ts';
 import type { Slurm } from '../../src/slurm/slurm.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -16,6 +17,8 @@ export type Ground = {
   readonly store: Store;
   readonly events: EventSink;
   readonly prober: (clock: Clock) => Prober;
+  readonly secrets: SecretReader;
+  readonly secretFiles: SecretFiles;
   readonly random: Random;
   readonly settings: Settings;
 };
@@ -44,6 +47,7 @@ export type Operator = {
 
 export const SITE: Deps['site'] = {
   logDirectory: '/var/log/vllm-slurm',
+  secretDirectory: '/var/lib/vllm-slurm/secrets',
   portRange: { low: 20_000, high: 30_000 },
   defaults: { partitions: [] },
   standInCommand: ['node', 'stand-in.js'],
@@ -88,6 +92,8 @@ export function startOperator(ground: Ground, hears: Hears): Operator {
     store: throughPlug(ground.store, ['list', 'get', 'writeStatus', 'addFinalizer', 'releaseFinalizer']),
     events: throughPlug(ground.events, ['record']),
     prober: ground.prober(clock),
+    secrets: throughPlug(ground.secrets, ['read']),
+    secretFiles: throughPlug(ground.secretFiles, ['write', 'read', 'names', 'remove']),
     log: { ...SILENT, error: hears.onError },
     policy: settings.policy ?? DEFAULT_POLICY,
     site: SITE,

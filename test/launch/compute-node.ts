@@ -52,6 +52,8 @@ export type RunningJob = {
 };
 
 export type JobOptions = {
+  /** Of the whole script; the operator's own unless told. */
+  readonly render?: (input: LaunchInput) => string;
   /** Of the engine, beside what a trial has. */
   readonly engineArgs?: readonly string[];
   readonly spec?: Partial<SpecInput>;
@@ -133,12 +135,14 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
     ...(options.secretFiles && { secretFiles: options.secretFiles }),
     site: {
       logDirectory: directory,
+      secretDirectory: directory,
       portRange: { low, high: low + ports - 1 },
       defaults: { partitions: [] },
       standInCommand: standIn,
     },
   };
-  await writeFile(script, composeScript([], { ...launchVariables(input), ...options.variables }, input.body));
+  const render = () => composeScript([], { ...launchVariables(input), ...options.variables }, input.body);
+  await writeFile(script, options.render?.(input) ?? render());
 
   const log = path.join(directory, 'job.log');
   const output = await open(log, 'a');

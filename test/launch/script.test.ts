@@ -95,6 +95,7 @@ const scripts: readonly {
     more: {
       site: {
         logDirectory: '/home/ops/100% logs',
+        secretDirectory: '/home/ops/secrets',
         portRange: { low: 20_000, high: 30_000 },
         defaults: { account: 'p_site', partitions: ['main'], qos: 'normal', time: 'UNLIMITED' },
         standInCommand: [],
@@ -127,6 +128,7 @@ const scripts: readonly {
 
 const site: LaunchInput['site'] = {
   logDirectory: '/home/ops/logs',
+  secretDirectory: '/home/ops/secrets',
   portRange: { low: 20_000, high: 30_000 },
   defaults: { partitions: [] },
   standInCommand: ['/usr/bin/node', '/opt/vllm-slurm/stand-in.js'],

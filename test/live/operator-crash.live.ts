@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Status } from '../../src/api/status.ts';
@@ -55,7 +56,10 @@ describe('an operator killed at an I/O point and started again', { skip: whyNoBe
         status.updatedReplicas === replicas &&
         on.watch.live(name).length === replicas;
 
-      await desk.write(name, { replicas: 2 });
+      const file = join(desk.directory, '..', 'key');
+      await writeFile(file, 'sk-of-the-life\n', { mode: 0o600 });
+      const endpoint = { apiKeyFrom: { file } };
+      await desk.write(name, { replicas: 2, endpoint });
       operator = await desk.operate(isForgotten ? {} : dying);
       const { endpoints } = await reach('two replicas', serves(1, 2));
 
@@ -79,10 +83,10 @@ describe('an operator killed at an I/O point and started again', { skip: whyNoBe
         (status) => serves(1, 2)(status) && Object.keys(on.watch.attempts(name)).length === 3,
       );
 
-      await desk.write(name, { replicas: 1 });
+      await desk.write(name, { replicas: 1, endpoint });
       await reach('one replica', serves(2, 1));
 
-      await desk.write(name, { replicas: 1, engine: { type: 'stand-in', seed: 1 } });
+      await desk.write(name, { replicas: 1, endpoint, engine: { type: 'stand-in', seed: 1 } });
       await reach('the edit', serves(3, 1));
 
       await desk.remove(name);
@@ -94,6 +98,8 @@ describe('an operator killed at an I/O point and started again', { skip: whyNoBe
           on.watch.live(name).length === 0 &&
           !existsSync(join(desk.directory, `${name}.status.yaml`)),
       );
+      // A crash between the two leaves a secret's file to the sweep.
+      await until('no secret is left', async () => (await secretFiles(desk.secrets)).length === 0 || undefined);
       await operator.stop();
 
       assert.deepEqual(deaths, [{ code: null, signal: 'SIGKILL' }]);
@@ -106,3 +112,8 @@ describe('an operator killed at an I/O point and started again', { skip: whyNoBe
     });
   }
 });
+
+const secretFiles = async (directory: string): Promise<readonly string[]> =>
+  (await readdir(directory, { recursive: true, withFileTypes: true })).flatMap((one) =>
+    one.isFile() ? [one.name] : [],
+  );

@@ -77,6 +77,21 @@ describe('the HTTP prober', () => {
     assert.deepEqual(good.asked.slice(0, 3), ['GET /health', 'GET /v1/models', 'POST /v1/completions']);
   });
 
+  it('shows the key to its own endpoint, and asks anew where the key is another', async () => {
+    const keyed = await endpoint((request, response) =>
+      request.url === '/health' || request.headers.authorization === 'Bearer sk-right'
+        ? serving('echo--job-7')(request, response)
+        : status(401)(request, response),
+    );
+    const before = await follow(
+      [target(keyed.url, { apiKey: 'sk-wrong', periodMs: 60_000 })],
+      (known) => known !== undefined,
+    );
+    assert.equal(before?.lastError, '/v1/models answered HTTP 401');
+    const after = (await prober.follow('default/chat', [target(keyed.url, { apiKey: 'sk-right' })])).get('job-7');
+    assert.deepEqual([after?.failures, after?.lastError], [0, undefined]);
+  });
+
   const wrong: readonly { readonly title: string; readonly answer: RequestListener; readonly error: RegExp }[] = [
     {
       title: 'another job’s endpoint',

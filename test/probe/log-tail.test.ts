@@ -41,6 +41,13 @@ describe('the end of a log', async () => {
     it(title, async () => assert.equal(await tailOf(content, maxBytes), shown));
   }
 
+  it('shows none of the secrets that are known, whatever they look like', async () => {
+    const file = path.join(directory, 'known.log');
+    await writeFile(file, 'key is plain-words-1!\nand plain-words-1\n');
+    const tail = await readLogTail(file, 1000, ['plain-words-1', 'plain-words-1!']);
+    assert.equal(tail, 'key is [redacted]\nand [redacted]\n');
+  });
+
   it('is undefined where there is no file, or something that is no regular file', async () => {
     const fifo = path.join(directory, 'fifo');
     execFileSync('mkfifo', [fifo]);

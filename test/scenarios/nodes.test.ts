@@ -140,7 +140,8 @@ describe('a replica over two nodes', () => {
     const scenario = started(exits(76, 'denied', 'hub-denied:node001', 5_000));
     await scenario.until('it is held', () => scenario.condition('chat', 'Stalled') !== undefined);
     assert.match(scenario.condition('chat', 'Stalled')?.message ?? '', /set spec\.model\.tokenFrom/);
-    scenario.edit('chat', { model: { uri: 'hf://org/model', tokenFrom: { file: '/home/user/token' } } });
+    scenario.secret('HF_TOKEN', 'hf_0123456789');
+    scenario.edit('chat', { model: { uri: 'hf://org/model', tokenFrom: { env: 'HF_TOKEN' } } });
     await scenario.until('it is ready', () => scenario.isReady('chat'));
   });
 });

@@ -5,7 +5,8 @@ import type { SpecInput } from '../../src/api/spec.ts';
 import type { Condition } from '../../src/api/status.ts';
 import type { DeploymentEvent } from '../../src/controller/events.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
-import { err } from '../../src/result.ts';
+import { err, ok } from '../../src/result.ts';
+import { createMemorySecretFiles, type MemorySecretFiles } from '../../src/secrets/memory.ts';
 import type { FaultRule } from '../../src/slurm/simulated/faults.ts';
 import { createRandom, type Random } from '../../src/slurm/simulated/random.ts';
 import {
@@ -39,6 +40,11 @@ export type Scenario = {
   /** Applies the present spec with these fields instead. */
   edit(name: string, change: Partial<SpecInput>): void;
   remove(name: string): void;
+
+  /** Sets a variable of the operator's environment that secrets may come from; undefined takes it away. */
+  secret(variable: string, value: string | undefined): void;
+  /** Where jobs find their secrets. */
+  readonly secretFiles: MemorySecretFiles;
 
   slurmFault(rule: FaultRule): void;
   storeFault(call: StoreCall, fault: StoreFault, times?: number): void;
@@ -99,6 +105,8 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
   });
   const specs = new Map<string, SpecInput>();
   const readFaults = new Map<StoreCall, number>();
+  const variables = new Map<string, string>();
+  const secretFiles = createMemorySecretFiles();
   let cutUntilMs = 0;
   let operator: Operator | undefined;
 
@@ -114,6 +122,13 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
         store: { ...witness.store, list: failing('list'), get: failing('get') },
         settings: options,
         events: witness.events,
+        secretFiles,
+        secrets: {
+          async read(_namespace, { env = '' }) {
+            const value = variables.get(env);
+            return value === undefined ? err({ kind: 'missing', message: `there is no ${env}` }) : ok(value);
+          },
+        },
         prober: (its) =>
           createSimulatedProber(
             its,
@@ -208,6 +223,12 @@ export function createScenario(options: ScenarioOptions = {}): Scenario {
       note(() => `remove ${name}`);
       witness.changed(keyOf(name));
       store.remove(keyOf(name));
+    },
+    secretFiles,
+    secret(variable, value) {
+      note(() => `the secret ${variable} is ${value === undefined ? 'gone' : 'there'}`);
+      if (value === undefined) variables.delete(variable);
+      else variables.set(variable, value);
     },
     slurmFault(rule) {
       note(() => `fault ${JSON.stringify(rule)}`);

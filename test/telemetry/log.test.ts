@@ -27,6 +27,15 @@ test('on a terminal a line is for people', () => {
   assert.match(line, /^\[\d\d:\d\d:\d\d\] WARN: slow \{"jobs":3\}\n$/);
 });
 
+test('a secret that becomes known later is left out from then on', () => {
+  const secrets = new Set<string>();
+  const lines = logged({ secrets }, (log) => {
+    secrets.add('sword"fish');
+    log.info({ deep: [{ said: 'a sword"fish' }] }, 'told');
+  });
+  assert.deepEqual(JSON.parse(lines).deep, [{ said: 'a [redacted]' }]);
+});
+
 test('secrets are left out wherever they stand: messages, nested fields, errors, known values', () => {
   const line = logged({ secrets: ['swordfish-1'] }, (log) =>
     log.error(

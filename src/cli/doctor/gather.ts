@@ -201,7 +201,7 @@ function wishesOf(resources: readonly Resource[], claims: readonly GoodClaim[]):
 async function complete(cli: Cli, { key, spec }: Asked, { catalog }: Loaded, { online }: Gathering): Promise<Wish> {
   const preset = presetFor(spec, catalog);
   const { tokenFrom, uri, revision = 'main', cache } = spec.model;
-  const token = tokenFrom && (await readToken(cli, tokenFrom));
+  const token = tokenFrom && (await readToken(cli, key?.namespace ?? 'default', tokenFrom));
   const repository = /^hf:\/\/(.+)$/.exec(uri)?.[1];
   const isAsked = online && key !== undefined && repository !== undefined && !cache.offline && (token?.ok ?? true);
   const hub = isAsked ? await askHub(cli, repository, revision, token?.ok ? token.value : undefined) : undefined;

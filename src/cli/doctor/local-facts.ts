@@ -1,11 +1,11 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
 import type { SecretSource } from '../../api/spec.ts';
 import type { Answer, DirectoryFact, HubAnswer, VenvFact } from '../../doctor/facts.ts';
 import { err, ok } from '../../result.ts';
-import type { Cli } from '../cli.ts';
+import { createStandaloneSecrets } from '../../secrets/standalone.ts';
+import { type Cli, say } from '../cli.ts';
 
 const CONNECT_MS = 5_000;
 const HUB_MS = 15_000;
@@ -54,18 +54,11 @@ function namesIn(directory: string): readonly string[] {
 }
 
 /** The token a deployment names; it goes nowhere but to the hub. */
-export async function readToken(cli: Pick<Cli, 'environment'>, source: SecretSource): Promise<Answer<string>> {
-  if (source.env !== undefined) {
-    const value = cli.environment[source.env];
-    return value ? ok(value) : err(`${source.env} is not in the environment`);
-  }
-  if (source.file === undefined) return err('a Secret of Kubernetes is not read from here');
-  try {
-    const [line = ''] = (await readFile(source.file, 'utf8')).split('\n');
-    return line.trim() === '' ? err(`${source.file} begins with an empty line`) : ok(line.trim());
-  } catch (error) {
-    return err(`${source.file}: ${(error as Error).message}`);
-  }
+export async function readToken(cli: Cli, namespace: string, source: SecretSource): Promise<Answer<string>> {
+  const { environment, clock } = cli;
+  const warn = (message: string): void => say(cli, `warning: ${message}`);
+  const read = await createStandaloneSecrets({ environment, clock, warn }).read(namespace, source);
+  return read.ok ? read : err(read.error.message);
 }
 
 /** @param repository `org/repo` */

@@ -11,7 +11,8 @@ export type Target = {
   readonly url: string;
   /** Undefined: the first it serves. */
   readonly model: string | undefined;
-  readonly key: string | undefined;
+  /** Undefined where none is needed; an error in words where one is and cannot be read. */
+  readonly key: Result<string | undefined, string>;
   readonly settings: Settings;
   /** The words of the command that named it. */
   readonly words: string;
@@ -38,12 +39,12 @@ export async function exchange<T>(
       redirect: 'error',
       headers: {
         'content-type': 'application/json',
-        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+        ...(key.ok && key.value !== undefined && { authorization: `Bearer ${key.value}` }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: AbortSignal.any([cli.interrupted, silence.signal]),
     });
-    if (response.status === 401) return fail(cli, `${url} wants a key: set VLLM_API_KEY to it`);
+    if (response.status === 401) return fail(cli, refusedWords(url, key));
     if (!response.ok) return fail(cli, `${url} answered ${response.status}: ${printable(await errorWords(response))}`);
     return await read(response, () => watchdog.refresh());
   } catch (error) {
@@ -55,6 +56,15 @@ export async function exchange<T>(
   } finally {
     clearTimeout(watchdog);
   }
+}
+
+function refusedWords(url: string, key: Target['key']): string {
+  const why = key.ok
+    ? key.value === undefined
+      ? 'none was given'
+      : 'not the one its job was started with'
+    : key.error;
+  return `${url} refuses the key (${why}): give it by --api-key-file FILE or in VLLM_API_KEY`;
 }
 
 /** Names the endpoint serves. @returns an exit code when it does not say */

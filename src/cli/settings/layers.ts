@@ -112,6 +112,7 @@ function plainValues(document: Document): unknown {
 function readText(field: Field, text: string): unknown {
   if (field.type.startsWith('list of ')) return text === '' ? [] : text.split(',').map((part) => part.trim());
   if ((field.type === 'integer' || field.type === 'number') && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (field.type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
   return text;
 }
 

@@ -5,6 +5,7 @@ import type { Settings } from '../../config.ts';
 import { err, ok, type Result } from '../../result.ts';
 import {
   CONFIG_VARIABLE,
+  ENVIRONMENT_PREFIX,
   environmentLayer,
   fileLayer,
   flagLayer,
@@ -122,6 +123,7 @@ function readText(file: string): Result<string | undefined, string> {
 
 function secretValues(environment: Readonly<Record<string, string | undefined>>): readonly string[] {
   return Object.entries(environment)
+    .filter(([name]) => !name.startsWith(ENVIRONMENT_PREFIX)) // settings, and none of them holds a secret
     .filter(([name, value]) => /TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|JWT/i.test(name) && (value?.length ?? 0) >= 8)
     .map(([, value]) => value ?? '');
 }

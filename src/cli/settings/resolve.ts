@@ -71,13 +71,18 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     const from = layers.findLast((layer) => holds(layer.values, at));
     return path.resolve(from?.base ?? places.home, expand(value, places));
   };
+  const { kubeconfig } = settings.kubernetes;
   return {
     ...settings,
+    ...(kubeconfig !== undefined && {
+      kubernetes: { ...settings.kubernetes, kubeconfig: absolute(kubeconfig, 'kubernetes', 'kubeconfig') },
+    }),
     directory: absolute(settings.directory, 'directory'),
     logDirectory: absolute(settings.logDirectory, 'logDirectory'),
     ...(settings.catalogDirectory !== undefined && {
       catalogDirectory: absolute(settings.catalogDirectory, 'catalogDirectory'),
     }),
+    secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),
     local: { ...settings.local, directory: absolute(settings.local.directory, 'local', 'directory') },
   };
 }

@@ -36,6 +36,17 @@ export const TOLD_BY_SLURM = [
     source: 'recorded: SLURM 22.05 leaves a FAILED job, BadConstraints, behind a refused sbatch',
   },
   {
+    reason: 'SecretNotPlaced',
+    match: { ends: ['NOT_PLACED'] },
+    blame: 'transient',
+    retry: 'backoff',
+    spendsBudget: false,
+    summary: 'a secret could not be written where the job would read it, so the job was not submitted',
+    advice:
+      'make the setting secretDirectory a directory that only the operator can write, on a file system the compute nodes share',
+    source: "the operator's own write",
+  },
+  {
     reason: 'Vanished',
     match: { ends: ['VANISHED'] },
     blame: 'transient',

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts';
+import { type Clock, withinMs } from '../../clock.ts';
 import { err, type Result } from '../../result.ts';
 import type { StoreError } from '../store.ts';
 
@@ -9,13 +9,5 @@ export async function withinDeadline<T>(
   work: Promise<Result<T, StoreError>>,
   message: string,
 ): Promise<Result<T, StoreError>> {
-  let withdraw = (): void => undefined;
-  const late = new Promise<Result<T, StoreError>>((resolve) => {
-    withdraw = clock.after(deadlineMs, () => resolve(err({ kind: 'unavailable', message })));
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    withdraw();
-  }
+  return (await withinMs(clock, deadlineMs, work)) ?? err({ kind: 'unavailable', message });
 }

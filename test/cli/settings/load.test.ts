@@ -43,6 +43,7 @@ test('without any source every setting has its default, paths below the XDG stat
         ...plain,
         directory: path.join(state, 'deployments'),
         logDirectory: path.join(state, 'logs'),
+        secretDirectory: path.join(state, 'secrets'),
         local: { ...plain.local, directory: path.join(state, 'local') },
       },
       files: [],
@@ -65,6 +66,14 @@ test('file < .env < environment < flags, key by key', () => {
   const { local, limits } = loaded.value.settings;
   assert.deepEqual([local.gpus, local.cpus, limits.concurrency, limits.slurmCalls], [1, 2, 3, 4]);
   assert.deepEqual(loaded.value.files, [file, path.join(here, '.env')]);
+});
+
+test('of the environment what is named for a secret is never printed, but for the settings, which are none', () => {
+  const loaded = loadSettings(
+    around({ VLLM_SLURM_SECRET_DIRECTORY: '/shared/secrets', MY_TOKEN: 'swordfish-1', SHORT_TOKEN: 'fish' }),
+    flags(),
+  );
+  assert.deepEqual(loaded.ok && loaded.value.secrets, ['swordfish-1']);
 });
 
 test('relative paths count from the file they stand in, and from the working directory otherwise', () => {

@@ -44,6 +44,8 @@ export type Manifest = {
 export type Workspace = {
   readonly directory: string;
   readonly logs: string;
+  /** Where the operator places secrets. */
+  readonly secrets: string;
   /** The file of a deployment of the stand-in engine, small and quick; written again it is an edit. */
   write(name: string, spec?: Partial<SpecInput>): Promise<void>;
   remove(name: string): Promise<void>;
@@ -95,12 +97,14 @@ export async function openWorkspace(bed: Bed, options: WorkspaceOptions = {}): P
   const home = await mkdtemp(join(bed.directory, 'person-'));
   const directory = join(home, 'deployments');
   const logs = join(home, 'logs');
+  const secrets = join(home, 'secrets');
   await mkdir(directory);
   const settings: Readonly<Record<string, string | number>> = {
     ...SETTINGS,
     ...(options.binDirectory !== undefined && { 'cluster.binDirectory': options.binDirectory }),
     ...options.settings,
     logDirectory: logs,
+    secretDirectory: secrets,
   };
   const flags = ['-d', directory, ...Object.entries(settings).map(([key, value]) => `--set=${key}=${value}`)];
   const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: home, ...bed.env };
@@ -175,6 +179,7 @@ export async function openWorkspace(bed: Bed, options: WorkspaceOptions = {}): P
   return {
     directory,
     logs,
+    secrets,
     async write(name, spec = {}) {
       const text = JSON.stringify({
         apiVersion: 'vllm-slurm.dev/v1alpha1',

@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import { policyOf, siteOf } from '../config.ts';
+import type { Deps } from '../controller/deps.ts';
+import { readLogTail } from '../probe/log-tail.ts';
+import { createSecretDirectory } from '../secrets/directory.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Cli } from './cli.ts';
+import type { Loaded } from './global-options.ts';
+import type { KnownSecrets } from './known-secrets.ts';
+import { serveScript, standInCommand } from './package.ts';
+
+export type Process = Pick<Cli, 'clock' | 'environment' | 'userId'>;
+
+/** What a controller stands on, as the settings have it. */
+export function depsOf(
+  { clock, userId }: Process,
+  { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
+  log: Log,
+  known: KnownSecrets,
+  ports: Pick<Deps, 'slurm' | 'store' | 'prober' | 'events' | 'secrets'>,
+): Deps {
+  const { limits, intervals } = settings;
+  return {
+    ...ports,
+    secrets: known.reader(ports.secrets),
+    secretFiles: known.files(
+      createSecretDirectory({ directory: settings.secretDirectory, owner: ports.store.id, clock, userId }),
+    ),
+    clock,
+    log,
+    policy: policyOf(settings),
+    site: siteOf(settings, standInCommand(), catalog),
+    body: serveScript(),
+    tail: (file) => readLogTail(file, limits.maxLogBytes, known),
+    entropy: () => BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36),
+    limits: { turns: limits.concurrency, slurmCalls: limits.slurmCalls, suspectFraction: settings.suspectFraction },
+    intervals: { resyncMs: intervals.resyncSeconds * 1000, sweepMs: intervals.sweepSeconds * 1000 },
+  };
+}

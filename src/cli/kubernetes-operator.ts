@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import os from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { steadyClock } from '../clock.ts';
+import type { Deps } from '../controller/deps.ts';
+import { fenced } from '../controller/fence.ts';
+import { createController } from '../controller/run.ts';
+import { withinNamespaces } from '../controller/scope.ts';
+import { createKubernetesApi } from '../kubernetes/client.ts';
+import { loadCredentials } from '../kubernetes/credentials.ts';
+import { createKubernetesLease } from '../kubernetes/lease.ts';
+import { ELECTION_TIMING, type Election, startElection } from '../lease/election.ts';
+import { createTerms } from '../lease/terms.ts';
+import { createHttpProber } from '../probe/http.ts';
+import { err, ok, type Result } from '../result.ts';
+import { createKubernetesSecrets } from '../secrets/kubernetes.ts';
+import type { Slurm } from '../slurm/slurm.ts';
+import { createKubernetesStore } from '../store/kubernetes/store.ts';
+import type { Store } from '../store/store.ts';
+import { createEventObjects } from '../telemetry/event-objects.ts';
+import type { Log } from '../telemetry/log.ts';
+import { depsOf, type Process } from './deps.ts';
+import type { Loaded } from './global-options.ts';
+import type { KnownSecrets } from './known-secrets.ts';
+import { type Operator, silence } from './operator.ts';
+import { packageVersion } from './package.ts';
+import { openTelemetry } from './telemetry.ts';
+
+const REFRESH_RETRY_MS = 1_000;
+
+/**
+ * An operator at work on resources of a Kubernetes API server; with others of its kind it acts only while it leads.
+ * @param known learns every secret that is read, for what prints
+ * @param equip may put something between the controller and what it stands on
+ * @returns an error in words when the API server cannot be had
+ */
+export async function startKubernetesOperator(
+  cli: Process,
+  { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
+  log: Log,
+  slurm: Slurm,
+  known: KnownSecrets,
+  equip: (deps: Deps) => Deps = (deps) => deps,
+): Promise<Result<Operator, string>> {
+  const { kubernetes } = settings;
+  const { clock } = cli;
+  const credentials = loadCredentials({
+    ...(kubernetes.kubeconfig !== undefined && { kubeconfig: kubernetes.kubeconfig }),
+    ...(kubernetes.context !== undefined && { context: kubernetes.context }),
+  });
+  if (!credentials.ok) return credentials;
+  const identity = `${os.hostname()}_${randomBytes(4).toString('hex')}`;
+  const warn = (message: string): void => log.warn(message);
+  const api = createKubernetesApi(credentials.value, `vllm-slurm-operator/${packageVersion()}`);
+
+  // Probes are answered from the beginning: the first list may take its time.
+  let store: Store | undefined;
+  let election: Election | undefined;
+  const listed: Pick<Store, 'list'> = {
+    list: async () => store?.list() ?? err({ kind: 'unavailable', message: 'the deployments are not listed yet' }),
+  };
+  const leads = (): boolean => election?.leads() ?? !kubernetes.leaderElect;
+  const telemetry = await openTelemetry(settings, log, {
+    clock,
+    store: listed,
+    ready: { store: () => silence(listed) },
+    leads,
+  });
+  if (!telemetry.ok) {
+    await api.close();
+    return telemetry;
+  }
+  const opened = await createKubernetesStore({
+    api,
+    clock,
+    random: Math.random,
+    log: warn,
+    namespaces: kubernetes.watchNamespaces,
+    catalog,
+    ...(kubernetes.clusterId !== undefined && { id: kubernetes.clusterId }),
+  });
+  if (!opened.ok) {
+    await Promise.all([telemetry.value.close(), api.close()]);
+    return err(opened.error.message);
+  }
+  store = opened.value;
+  // The jobs may run where this machine's file systems are unknown: their log directory is for them to make.
+  await mkdir(settings.logDirectory, { recursive: true }).catch((error: Error) =>
+    warn(`the log directory cannot be made here, failures are told without the end of the log: ${error.message}`),
+  );
+  const secrets = createKubernetesSecrets(api);
+  const events = createEventObjects({ api, clock, instance: identity, onError: warn });
+  const terms = createTerms(
+    opened.value,
+    (error) => log.error({ error }, 'a term of leadership failed'),
+    async (termStore) => {
+      // What the leader before did in its last moments is seen before anything is decided.
+      while (leads() && !(await opened.value.refresh()).ok) await delay(REFRESH_RETRY_MS);
+      const prober = createHttpProber({ clock });
+      const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
+      const deps = depsOf(cli, { settings, catalog }, log, known, {
+        slurm: scoped,
+        store: termStore,
+        prober,
+        events,
+        secrets,
+      });
+      const controller = createController(equip(telemetry.value.metered(fenced(deps, leads))));
+      await controller.start();
+      return {
+        async stop() {
+          await controller.stop();
+          await prober.close();
+        },
+      };
+    },
+  );
+  if (kubernetes.leaderElect) {
+    const { retryMs } = ELECTION_TIMING;
+    election = startElection({
+      lease: createKubernetesLease({
+        api,
+        namespace: kubernetes.leaseNamespace ?? credentials.value.namespace,
+        name: kubernetes.leaseName,
+        clock,
+        timeoutMs: retryMs * 2,
+      }),
+      clock: steadyClock,
+      identity,
+      random: Math.random,
+      changed: terms.turn,
+      log: (message) => log.info(message),
+    });
+  } else terms.turn(true);
+  const { value } = opened;
+  return ok({
+    store: value,
+    async stop() {
+      await terms.end();
+      await events.close();
+      await election?.stop();
+      await Promise.all([value.close(), telemetry.value.close()]);
+      await api.close();
+    },
+  });
+}

@@ -1,0 +1,68 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Clock } from '../../clock.ts';
+import type { Result } from '../../result.ts';
+import type { Slurm } from '../../slurm/slurm.ts';
+
+const CALL_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** @returns the same port, its calls timed and its listings counted */
+export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm) => Slurm {
+  const durations = new Histogram({
+    name: 'vllm_slurm_call_duration_seconds',
+    help: 'Of calls to SLURM, by call and result.',
+    labelNames: ['call', 'result'],
+    buckets: CALL_SECONDS,
+    registers,
+  });
+  const submissions = new Counter({
+    name: 'vllm_slurm_submissions_total',
+    help: 'Submissions by result; `unknown` may have landed.',
+    labelNames: ['result'],
+    registers,
+  });
+  const jobs = new Gauge({
+    name: 'vllm_slurm_jobs',
+    help: 'Jobs in the last complete listing, by state.',
+    labelNames: ['state'],
+    registers,
+  });
+  let listedMs: number | undefined;
+  new Gauge({
+    name: 'vllm_slurm_listing_age_seconds',
+    help: 'Since the last complete listing; absent before the first.',
+    registers,
+    collect() {
+      if (listedMs === undefined) this.remove();
+      else this.set(Math.max(0, clock.now() - listedMs) / 1000);
+    },
+  });
+  return (slurm) => {
+    const timed = async <T, E extends { readonly kind: string }>(call: string, ask: () => Promise<Result<T, E>>) => {
+      const beganMs = clock.now();
+      const answer = await ask();
+      const result = answer.ok ? 'ok' : answer.error.kind;
+      durations.observe({ call, result }, Math.max(0, clock.now() - beganMs) / 1000);
+      return answer;
+    };
+    return {
+      ...slurm,
+      async listJobs() {
+        const listing = await timed('listJobs', () => slurm.listJobs());
+        if (!listing.ok) return listing;
+        listedMs = listing.value.askedAtMs;
+        jobs.reset();
+        for (const { state } of listing.value.jobs) jobs.inc({ state });
+        return listing;
+      },
+      describe: (refs) => timed('describe', () => slurm.describe(refs)),
+      history: (names, sinceMs) => timed('history', () => slurm.history(names, sinceMs)),
+      async submit(submission) {
+        const answer = await timed('submit', () => slurm.submit(submission));
+        submissions.inc({ result: answer.ok ? 'ok' : answer.error.kind });
+        return answer;
+      },
+      cancel: (ref) => timed('cancel', () => slurm.cancel(ref)),
+      nodes: () => timed('nodes', () => slurm.nodes()),
+    };
+  };
+}
