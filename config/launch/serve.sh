@@ -94,6 +94,7 @@ main() {
   cd / || exit 65   # Python looks for modules in the working directory: it shall be nobody's
   unset SLURM_JWT   # submitting needs it, serving does not
   export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"
+  [ -n "${HOME:-}" ] || { unset HOME; HOME=~; export HOME; } # Slurm may not have found the user's environment
   exec {QUIET}<> <(:) # never says anything: to wait for it is to sleep without a process
   open_lifeline
   raise_file_limit
