@@ -51,7 +51,7 @@
 set -uo pipefail
 
 PREFLIGHT_SECONDS=60      # then it is asked which nodes are lost
-PEER_SECONDS=15           # a node that does not run a command within it is lost
+PEER_SECONDS=10           # a node that does not run a command within it is lost
 READY_AGAIN_SECONDS=60    # a controller that crashes loses what it heard last: being ready is said twice
 PROGRESS_SECONDS=30       # between two reports of progress
 

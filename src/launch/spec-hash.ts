@@ -21,7 +21,7 @@ export function specHash(spec: Spec): string {
 
 /**
  * The same for a spec with a preset, and of its person's own words alone: another catalog, which comes with every release
- * of the operator, is no edit and replaces no job that serves. `docs/adr/0005-a-catalog-is-no-edit.md`
+ * of the operator, is no edit and replaces no job that serves. `docs/adr/0009-a-catalog-is-no-edit.md`
  * Where a preset may say something, words that are so by default count too: they may stand against it.
  * @param raw a spec that was found good
  * @returns undefined without a preset: `specHash` says it all
