@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import type { Catalog } from '../api/catalog.ts';
 import type { SpecProblem } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 
@@ -44,20 +46,32 @@ const Rule = z.strictObject({
 });
 type Rule = z.output<typeof Rule>;
 
-export const Tenancy = z.strictObject({ rules: z.array(Rule).max(1000) });
-export type Tenancy = z.output<typeof Tenancy>;
+export const TenancyFile = z.strictObject({ rules: z.array(Rule).max(1000) });
+export type TenancyFile = z.output<typeof TenancyFile>;
 
-/** What is left of the rules on one cluster. */
-export function tenancyOn({ rules }: Tenancy, cluster: string): Tenancy {
-  return { rules: rules.filter(({ clusters }) => !clusters || clusters.includes(cluster) || clusters.includes(ANY)) };
+/** Rules as they are judged by. */
+export type Tenancy = {
+  readonly rules: readonly Rule[];
+  /** What a preset of the operator's catalog says of a spec, by its name: nobody asked for that. */
+  readonly presets: ReadonlyMap<string, Fields>;
+};
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The rules that count on one cluster. */
+export function tenancyOn({ rules }: TenancyFile, cluster: string, { entries }: Pick<Catalog, 'entries'>): Tenancy {
+  return {
+    rules: rules.filter(({ clusters }) => !clusters || clusters.includes(cluster) || clusters.includes(ANY)),
+    presets: new Map([...entries].map(([name, { preset }]) => [name, preset.spec])),
+  };
 }
 
 /** @returns what stands against it by the rule that comes nearest; empty: one of them allows it */
-export function whyNotAllowed(spec: Spec, namespace: string, { rules }: Tenancy): readonly SpecProblem[] {
+export function whyNotAllowed(spec: Spec, namespace: string, { rules, presets }: Tenancy): readonly SpecProblem[] {
   const own = rules.filter(({ namespaces }) => namespaces.some((pattern) => isNamed(namespace, pattern)));
   if (own.length === 0)
     return [{ field: 'metadata.namespace', message: `the operator has no rule that gives ${namespace} anything` }];
-  const verdicts = own.map((rule) => CHECKS.flatMap((check) => check(spec, rule)));
+  const asked = askedFor(spec, presets.get(spec.preset ?? '') ?? {});
+  const verdicts = own.map((rule) => CHECKS.flatMap((check) => check(asked, rule)));
   return verdicts.reduce((nearest, verdict) => (verdict.length < nearest.length ? verdict : nearest));
 }
 
@@ -65,23 +79,69 @@ function isNamed(namespace: string, pattern: string): boolean {
   return pattern.endsWith(ANY) ? namespace.startsWith(pattern.slice(0, -1)) : namespace === pattern;
 }
 
-type Check = (spec: Spec, rule: Rule) => readonly SpecProblem[];
+/** The part of a spec that rules are about, as its person wrote it. */
+type Asked = {
+  readonly account: string | undefined;
+  readonly partitions: readonly string[];
+  readonly qos: string | undefined;
+  readonly reservation: string | undefined;
+  readonly extraArgs: readonly string[];
+  readonly engineArgs: readonly string[];
+  readonly environment: readonly string[];
+  readonly trustRemoteCode: boolean;
+  readonly paths: readonly (readonly [field: string, path: string])[];
+  readonly replicas: number;
+};
+
+function askedFor({ slurm, engine, model, runtime, replicas }: Spec, given: Fields): Asked {
+  const own = <T>(value: T, ...at: readonly string[]): T | undefined =>
+    isDeepStrictEqual(
+      value,
+      at.reduce<unknown>((part, name) => (part as Fields | undefined)?.[name], given),
+    )
+      ? undefined
+      : value;
+  const uri = own(model.uri, 'model', 'uri');
+  const paths: readonly (readonly [string, string | undefined])[] = [
+    ['spec.model.uri', uri?.startsWith(LOCAL) ? uri.slice(LOCAL.length) : undefined],
+    ['spec.model.cache.path', own(model.cache.path, 'model', 'cache', 'path')],
+    ['spec.runtime.venv', own(runtime.venv, 'runtime', 'venv')],
+  ];
+  return {
+    account: own(slurm.account, 'slurm', 'account'),
+    partitions: own(slurm.partitions, 'slurm', 'partitions') ?? [],
+    qos: own(slurm.qos, 'slurm', 'qos'),
+    reservation: own(slurm.reservation, 'slurm', 'reservation'),
+    extraArgs: (own(slurm.extraArgs, 'slurm', 'extraArgs') ?? []).map(optionOf),
+    engineArgs: (own(engine.args, 'engine', 'args') ?? []).filter(isOption).map(optionOf),
+    environment: Object.entries(engine.env).flatMap(([name, value]) =>
+      own(value, 'engine', 'env', name) === undefined ? [] : [name],
+    ),
+    trustRemoteCode: own(engine.trustRemoteCode, 'engine', 'trustRemoteCode') ?? false,
+    paths: paths.flatMap(([field, path]) => (path === undefined ? [] : [[field, path] as const])),
+    replicas,
+  };
+}
+
+const LOCAL = 'file://';
+
+type Check = (asked: Asked, rule: Rule) => readonly SpecProblem[];
 
 const CHECKS: readonly Check[] = [
-  ({ slurm }, { accounts }) => named('spec.slurm.account', slurm.account, accounts),
-  ({ slurm }, { partitions }) =>
-    slurm.partitions.length === 0
+  ({ account }, { accounts }) => named('spec.slurm.account', account, accounts),
+  (asked, { partitions }) =>
+    asked.partitions.length === 0
       ? named('spec.slurm.partitions', undefined, partitions)
-      : listed('spec.slurm.partitions', slurm.partitions, partitions),
-  ({ slurm }, { qos }) => named('spec.slurm.qos', slurm.qos, qos),
-  ({ slurm }, { reservations }) =>
-    slurm.reservation === undefined ? [] : named('spec.slurm.reservation', slurm.reservation, reservations),
-  ({ slurm }, { extraArgs }) => listed('spec.slurm.extraArgs', slurm.extraArgs.map(optionOf), extraArgs),
-  ({ engine }, { engineArgs }) => listed('spec.engine.args', engine.args.filter(isOption).map(optionOf), engineArgs),
-  ({ engine }, { environment }) => listed('spec.engine.env', Object.keys(engine.env), environment),
-  ({ engine }, { trustRemoteCode }) =>
-    engine.trustRemoteCode && !trustRemoteCode ? [problem('spec.engine.trustRemoteCode', 'must be false')] : [],
-  (spec, { paths }) => pathsOf(spec).flatMap(([field, path]) => within(field, path, paths)),
+      : listed('spec.slurm.partitions', asked.partitions, partitions),
+  (asked, { qos }) => named('spec.slurm.qos', asked.qos, qos),
+  ({ reservation }, { reservations }) =>
+    reservation === undefined ? [] : named('spec.slurm.reservation', reservation, reservations),
+  (asked, { extraArgs }) => listed('spec.slurm.extraArgs', asked.extraArgs, extraArgs),
+  (asked, { engineArgs }) => listed('spec.engine.args', asked.engineArgs, engineArgs),
+  (asked, { environment }) => listed('spec.engine.env', asked.environment, environment),
+  (asked, { trustRemoteCode }) =>
+    asked.trustRemoteCode && !trustRemoteCode ? [problem('spec.engine.trustRemoteCode', 'must be false')] : [],
+  (asked, { paths }) => asked.paths.flatMap(([field, path]) => within(field, path, paths)),
   ({ replicas }, { maxReplicas }) =>
     maxReplicas !== undefined && replicas > maxReplicas
       ? [problem('spec.replicas', `must be at most ${maxReplicas}`)]
@@ -112,15 +172,6 @@ function listed(field: string, values: readonly string[], allowed: readonly stri
 const optionOf = (text: string): string => text.split('=', 1)[0] ?? text;
 /** A word that begins so is an option, unless it is a number below zero. */
 const isOption = (text: string): boolean => /^-[^0-9]/.test(text);
-
-function pathsOf({ model, runtime }: Spec): readonly (readonly [field: string, path: string])[] {
-  const found: readonly (readonly [string, string | undefined])[] = [
-    ['spec.model.uri', model.uri.startsWith('file://') ? model.uri.slice('file://'.length) : undefined],
-    ['spec.model.cache.path', model.cache.path],
-    ['spec.runtime.venv', runtime.venv],
-  ];
-  return found.flatMap(([field, path]) => (path === undefined ? [] : [[field, path] as const]));
-}
 
 /** By its text: where a link leads is for the file system's own rights to say. */
 function within(field: string, path: string, allowed: readonly string[] = []): readonly SpecProblem[] {

@@ -93,7 +93,7 @@ describe('a new spec', () => {
 
   it('that its namespace may not ask for replaces nothing: Stalled, and the one before serves on', () => {
     const served = [serving(0, OLD), serving(1, OLD), serving(2, OLD)];
-    const tenancy = { rules: [{ namespaces: ['default'], maxReplicas: 2 }] };
+    const tenancy = { rules: [{ namespaces: ['default'], maxReplicas: 2 }], presets: new Map() };
     const forbidden = plan(
       served.map((job) => [job, ANSWERS]),
       false,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Tenancy, tenancyOn } from '../../launch/tenancy.ts';
+import type { Catalog } from '../../api/catalog.ts';
+import { type Tenancy, TenancyFile, tenancyOn } from '../../launch/tenancy.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { fileLayer } from './layers.ts';
 
@@ -9,7 +10,11 @@ import { fileLayer } from './layers.ts';
  * would be given what is not theirs.
  * @returns undefined when no file is named; an error in words, a line each problem
  */
-export function readTenancy(file: string | undefined, cluster: string): Result<Tenancy | undefined, string> {
+export function readTenancy(
+  file: string | undefined,
+  cluster: string,
+  catalog: Pick<Catalog, 'entries'>,
+): Result<Tenancy | undefined, string> {
   if (file === undefined) return ok(undefined);
   let text: string;
   try {
@@ -19,8 +24,8 @@ export function readTenancy(file: string | undefined, cluster: string): Result<T
   }
   const { layer, problems } = fileLayer(file, path.dirname(file), text);
   if (problems.length > 0) return err(problems.map(({ where, message }) => `${where}: ${message}`).join('\n'));
-  const parsed = Tenancy.safeParse(layer.values);
-  if (parsed.success) return ok(tenancyOn(parsed.data, cluster));
+  const parsed = TenancyFile.safeParse(layer.values);
+  if (parsed.success) return ok(tenancyOn(parsed.data, cluster, catalog));
   return err(
     parsed.error.issues
       .map(({ path: at, message }) => `${layer.where(at.map(String))}: ${at.join('.')}: ${message}`)
