@@ -94,7 +94,18 @@ function followedJobs(resource: Resource, owner: string, { snapshot }: Shared): 
 
 /** An old resource's jobs are not adopted by a new one of the same name. */
 function ownJobs(jobs: readonly OwnJob[] | undefined, resource: Resource, owner: string): readonly OwnJob[] {
-  return (jobs ?? []).filter((job) => job.identity.uid === resource.uid && job.identity.owner === owner);
+  return (jobs ?? [])
+    .filter((job) => job.identity.uid === resource.uid && job.identity.owner === owner)
+    .map((job) => withAllocation(job, resource));
+}
+
+/** Slurm takes a node off a COMPLETING job's list once it is cleaned up, or lost: what the job had is on record. */
+function withAllocation(job: OwnJob, { status }: Resource): OwnJob {
+  if (job.phase !== 'completing') return job;
+  const { replica, attempt } = job.identity;
+  const known =
+    status.jobs?.find((one) => one.jobId === job.id && one.replica === replica && one.attempt === attempt)?.nodes ?? [];
+  return job.nodes.every((node) => known.includes(node)) ? { ...job, nodes: known } : job;
 }
 
 async function knowNodes(jobs: readonly OwnJob[], nodes: Nodes): Promise<void> {
