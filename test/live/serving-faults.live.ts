@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SpecInput } from '../../src/api/spec.ts';
 import { until } from './operator/until.ts';
-import { FAULTS, type FaultName, healAndSettle, injectAndLog, keepAway, takePorts } from './serving/faults.ts';
+import { FAULTS, type FaultName, injectAndLog, keepAway, takePorts } from './serving/faults.ts';
 import { faultToResubmit, jobsOf, type QueuedJob } from './serving/resubmission.ts';
 import { standIn } from './serving/specs.ts';
 import { setStage } from './serving/stage.ts';
@@ -48,23 +48,26 @@ describe('a replica over two nodes', { skip: whyNoBed() ?? false, concurrency: 3
       await on.desk.ready(name, READY_MS);
       const job = await placed(name);
       const [head = '', peer = ''] = job.nodes;
-      const atMs = await injectAndLog(on.bed, fault, { head, peer });
-      const resubmitMs = await faultToResubmit(on.bed, name, job.id, atMs, 2 * WITHIN_MS[fault.kind]);
-      await on.desk.ready(name, READY_MS);
-      const { lastFailure, excludedNodes = [] } = await on.desk.status(name);
-      const { reason, blamed } = EXPECTED[fault.name];
-      assert.deepEqual(
-        { reason: lastFailure?.reason, job: lastFailure?.jobId, excluded: excludedNodes.map((node) => node.name) },
-        { reason, job: job.id, excluded: blamed === 'nobody' ? [] : [{ head, peer }[blamed]] },
-      );
-      const next = await placed(name);
-      assert.deepEqual(
-        excludedNodes.filter((node) => next.nodes.includes(node.name)),
-        [],
-      );
-      assert.ok(resubmitMs <= WITHIN_MS[fault.kind], `the next attempt was submitted after ${resubmitMs} ms`);
-      await on.desk.remove(name);
-      await healAndSettle(on.bed, fault, { head, peer });
+      try {
+        const atMs = await injectAndLog(on.bed, fault, { head, peer });
+        const resubmitMs = await faultToResubmit(on.bed, name, job.id, atMs, 2 * WITHIN_MS[fault.kind]);
+        await on.desk.ready(name, READY_MS);
+        const { lastFailure, excludedNodes = [] } = await on.desk.status(name);
+        const { reason, blamed } = EXPECTED[fault.name];
+        assert.deepEqual(
+          { reason: lastFailure?.reason, job: lastFailure?.jobId, excluded: excludedNodes.map((node) => node.name) },
+          { reason, job: job.id, excluded: blamed === 'nobody' ? [] : [{ head, peer }[blamed]] },
+        );
+        const next = await placed(name);
+        assert.deepEqual(
+          excludedNodes.filter((node) => next.nodes.includes(node.name)),
+          [],
+        );
+        assert.ok(resubmitMs <= WITHIN_MS[fault.kind], `the next attempt was submitted after ${resubmitMs} ms`);
+      } finally {
+        await fault.heal(on.bed, { head, peer });
+        await on.desk.remove(name);
+      }
     });
   }
 
