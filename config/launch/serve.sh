@@ -95,28 +95,26 @@ PORT_SIGNS=('Address already in use' 'EADDRINUSE')
 RENDEZVOUS_SIGNS=('RendezvousTimeoutError' 'Timed out after [0-9]+ seconds waiting for clients')
 
 main() {
-  local told code request
+  local supervisor quiet request
   cd / || exit 65 # Python looks for modules in the working directory: it shall be nobody's
   exec {LOG_COPY}>&1
   coproc supervisor
-  local supervisor=$!
+  supervisor=$! quiet=${COPROC[0]-} GATE=${COPROC[1]-}
   trap '' PIPE
-  GATE=${COPROC[1]-}
   for ((request = 0; request < ${#REQUESTS}; request++)); do printf %s "${REQUESTS:request:1}" >&"$GATE"; done 2>/dev/null
-  while # a request ends the waiting, not the supervisor
-    told=$REQUESTS
-    wait "$supervisor"
-    code=$?
-    [ "$told" != "$REQUESTS" ]
-  do :; done
-  exit "$code"
+  # Not by wait: a child that ends as a signal interrupts that has no exit code any more.
+  until has_ended "$supervisor"; do read -r -t 0.2 <&"$quiet"; done 2>/dev/null
+  trap '' USR1 TERM
+  wait "$supervisor"
+  exit
 }
 
 # Everything else, in a child that no signal reaches: it hears of them through its standard input. Programs may inherit
-# that from it, so whoever waits for one ends it by KILL too.
+# that from it, so whoever waits for one ends it by KILL too. QUIET never says anything: to wait for it is to sleep
+# without a process.
 supervisor() {
   trap '' USR1 TERM
-  exec {GATE}<&0 </dev/null >&"$LOG_COPY" {LOG_COPY}>&-
+  exec {GATE}<&0 {QUIET}<>/dev/fd/1 </dev/null >&"$LOG_COPY" {LOG_COPY}>&-
   OWN_PID=$BASHPID # $$ stays that of the batch shell
   DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY=''
   RANK_ENDED='' TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
@@ -125,7 +123,6 @@ supervisor() {
   LOG_FROM=1
   unset SLURM_JWT # submitting needs it, serving does not
   export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"
-  exec {QUIET}<> <(:) # never says anything: to wait for it is to sleep without a process
   open_lifeline
   raise_file_limit
   report phase=starting
