@@ -61,7 +61,7 @@ trap 'request d' USR1
 trap 'request c' TERM
 
 PREFLIGHT_SECONDS=60      # then it is asked which nodes are lost
-PEER_SECONDS=15           # a node that does not run a command within it is lost
+PEER_SECONDS=10           # a node that does not run a command within it is lost
 READY_AGAIN_SECONDS=60    # a controller that crashes loses what it heard last: being ready is said twice
 PROGRESS_SECONDS=30       # between two reports of progress
 PORT_SECONDS=75           # the kernel keeps a port for a minute after the last connection to it
@@ -123,6 +123,7 @@ supervisor() {
   LOG_FROM=1
   unset SLURM_JWT # submitting needs it, serving does not
   export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"
+  [ -n "${HOME:-}" ] || { unset HOME; HOME=~; export HOME; } # Slurm may not have found the user's environment
   open_lifeline
   raise_file_limit
   report phase=starting

@@ -86,11 +86,11 @@ Batch job submission failed: Job violates accounting/QOS policy (job submit limi
     }
   });
 
-  it('tries at once again only what lands elsewhere or has served its time', () => {
+  it('tries at once again only what lands elsewhere or has served before', () => {
     const atOnce = rules.filter(({ retry, blame }) => retry === 'now' && blame === 'transient');
     assert.deepEqual(
       atOnce.map(({ reason }) => reason),
-      ['WalltimeReached'],
+      ['WalltimeReached', 'EngineHung', 'EngineFailed'],
     );
   });
 
