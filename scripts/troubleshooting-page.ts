@@ -84,7 +84,7 @@ const MEANWHILE: readonly (readonly [reason: string, meaning: string, next: stri
   ['SecretUnreachable', 'A secret could not be read just now.', 'Nothing, or look at its permissions.'],
   [
     'QueuedForever',
-    `SLURM has given a reason that waiting does not end for more than ${DEFAULT_POLICY.queuedForeverGraceMs / 60_000} minute.`,
+    'SLURM gives a reason that waiting does not end, for longer than `queuedForeverGraceSeconds`. The job stays in the queue.',
     'See the code under [Why a job waits](#why-a-job-waits).',
   ],
   [
@@ -107,7 +107,7 @@ const BLAME: Readonly<Record<FailureRule['blame'], string>> = {
 };
 
 const RETRY: Readonly<Record<FailureRule['retry'], string>> = {
-  now: 'Submits the next attempt at once; when it happens again, after a growing pause.',
+  now: 'Submits the next attempt at once; when it happens again, after a pause that grows each time.',
   backoff: 'Submits the next attempt after a pause that grows each time.',
   slowly: `Says \`Stalled\` and tries again every ${DEFAULT_POLICY.rejectedRetryMs / 60_000} minutes, and at once after an edit.`,
   never: 'Says `Stalled` and submits nothing until the spec changes.',
@@ -145,9 +145,9 @@ export function troubleshootingPage(): string {
     '## Why a job waits',
     '',
     'SLURM gives one code, though there may be several reasons. The operator leaves the job in the queue: it starts by itself as soon as it',
-    'may, and an edit of the spec replaces it. Where waiting alone does not end it, the deployment is `Stalled` with `QueuedForever` after',
-    `${DEFAULT_POLICY.queuedForeverGraceMs / 60_000} minute. \`describe\` shows when SLURM expects to start the job, if it has planned that far: the guess comes with the`,
-    'listing the operator takes anyhow, so nobody pays for it.',
+    'may, and an edit of the spec replaces it. Where waiting alone does not end it, the deployment is `Stalled` with `QueuedForever` after the',
+    'setting `queuedForeverGraceSeconds`. `describe` shows when SLURM expects to start the job, if it has planned that far: the guess comes',
+    'with the listing the operator takes anyhow, and costs the scheduler nothing.',
     ...PENDING_REASONS.flatMap(pendingSection),
     '',
     '## What ended an attempt',
