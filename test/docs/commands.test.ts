@@ -3,14 +3,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { DOCUMENTS, dialogueOf, type Fence, fencesOf } from './markdown.ts';
+import { DOCUMENTS, dialogueOf, type Fence, fencesOf, ROOT } from './markdown.ts';
 import { scratch } from './scratch.ts';
 
 /** A file that the document has its reader write: a block with `file=PATH` behind its language. */
 const writtenTo = ({ words }: Fence): string | undefined =>
   words.find((word) => word.startsWith('file='))?.slice('file='.length);
 const isRunHere = ({ language, words }: Fence): boolean =>
-  (language === 'sh' || language === 'console') && words.length === 0;
+  (language === 'sh' || language === 'console') && words.every((word) => word.startsWith('given='));
+/** Files a reader of these commands has already: a folder of the project, `given=FOLDER` behind the language. */
+const givenTo = ({ words }: Fence): readonly string[] =>
+  words.flatMap((word) => (word.startsWith('given=') ? [path.join(ROOT, word.slice('given='.length))] : []));
 
 describe('the commands of the documents, in order, on the embedded cluster', { concurrency: 2 }, () => {
   for (const file of DOCUMENTS) {
@@ -35,6 +38,7 @@ function scriptOf(fences: readonly Fence[], outputs: string): string {
     if (target !== undefined)
       lines.push(`mkdir -p "$(dirname ${target})"`, `cat >${target} <<'END OF BLOCK'`, `${fence.text}END OF BLOCK`);
     if (!isRunHere(fence)) continue;
+    lines.push(...givenTo(fence).map((folder) => `cp -r '${folder}/.' .`));
     for (const { line, command, prints } of dialogueOf(fence)) {
       lines.push(`at='${fence.file}:${line} failed'`);
       lines.push(prints.length === 0 ? command : `{ ${command}\n} >'${path.join(outputs, String(line))}'`);

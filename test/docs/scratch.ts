@@ -18,7 +18,7 @@ import { createLocalCluster } from '../../src/slurm/local/local.ts';
 import { ROOT } from './markdown.ts';
 
 /** For all the commands of one document on a loaded machine. */
-const DEADLINE_MS = 180_000;
+const DEADLINE_MS = 120_000;
 const DIED_MS = 20_000;
 
 /** A newcomer's machine: an empty home, a checkout, `vllm-slurm` and a `vllm` without a model on PATH. */
@@ -94,13 +94,18 @@ exit 1
 }
 
 function runScript(script: string, cwd: string, env: Readonly<Record<string, string>>): Promise<Ran> {
-  const child = spawn('/bin/bash', ['-s'], { cwd, env, timeout: DEADLINE_MS, killSignal: 'SIGKILL' });
+  // Of a group of its own: what a command of it started is ended with it.
+  const child = spawn('/bin/bash', ['-s'], { cwd, env, detached: true });
+  const deadline = setTimeout(() => signal(-(child.pid ?? 0), 'SIGKILL'), DEADLINE_MS);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (said += piece));
   child.stdin.end(script);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, said }));
+    child.on('close', (code) => {
+      clearTimeout(deadline);
+      resolve({ code, said });
+    });
   });
 }
 
