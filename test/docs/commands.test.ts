@@ -15,7 +15,7 @@ const isRunHere = ({ language, words }: Fence): boolean =>
 const givenTo = ({ words }: Fence): readonly string[] =>
   words.flatMap((word) => (word.startsWith('given=') ? [path.join(ROOT, word.slice('given='.length))] : []));
 
-describe('the commands of the documents, in order, on the embedded cluster', { concurrency: 2 }, () => {
+describe('the commands of the documents, in order, on the embedded cluster', { concurrency: 4 }, () => {
   for (const file of DOCUMENTS) {
     const fences = fencesOf(file);
     if (!fences.some(isRunHere)) continue;
