@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { type Field, fieldsOf } from '../src/api/fields.ts';
 import { fieldTable, page, resourceReference, table } from '../src/api/reference.ts';
+import { readCatalog } from '../src/cli/catalog-files.ts';
 import type { Cli } from '../src/cli/cli.ts';
 import { buildProgram } from '../src/cli/program.ts';
 import { environmentName } from '../src/cli/settings/layers.ts';
@@ -26,6 +27,7 @@ export function generatedFiles(): readonly GeneratedFile[] {
     { path: 'docs/reference/commands.md', text: commandsReference() },
     { path: 'docs/reference/failures.md', text: failuresReference() },
     { path: TROUBLESHOOTING, text: troubleshootingPage() },
+    { path: 'docs/reference/catalog.md', text: catalogReference() },
   ];
 }
 
@@ -37,18 +39,22 @@ function settingsFile(): string {
     '# Stronger than this file are .env in the working directory, the environment, and flags, in this order.',
     '# Relative paths count from the directory of the file they stand in.',
   ];
-  return `${[...head, ...fieldsOf(Settings).flatMap(settingLines)].join('\n')}\n`;
+  return `${[...head, ...fieldsOf(Settings).flatMap((field, _, all) => settingLines(field, all))].join('\n')}\n`;
 }
 
-function settingLines(field: Field): readonly string[] {
-  const indent = '  '.repeat(field.depth);
+function settingLines(field: Field, all: readonly Field[]): readonly string[] {
   const key = field.path.split('.').at(-1) ?? '';
   const choices = field.values.length > 0 ? ` One of ${field.values.join(', ')}.` : '';
-  const comment = `${indent}# ${field.description}${choices}`;
-  if (field.type === 'object') return ['', comment, `${indent}${key}:`];
+  const comment = `# ${field.description}${choices}`;
+  // An object none of whose fields has a default is commented out as a whole, or it would be null.
+  const around = field.type === 'object' ? field.path : field.path.split('.').slice(0, -1).join('.');
+  const isOut =
+    around !== '' && !all.some(({ path, default: is }) => path.startsWith(`${around}.`) && is !== undefined);
+  const place = (line: string) => `${isOut ? '# ' : ''}${'  '.repeat(field.depth)}${line}`;
+  if (field.type === 'object') return ['', place(comment).replace(/^# # /, '# '), place(`${key}:`)];
   const value = field.default === undefined ? field.example : field.default;
-  const off = field.default === undefined ? '# ' : '';
-  return [...(field.depth === 0 ? [''] : []), comment, `${indent}${off}${key}: ${inlineYaml(value)}`];
+  const off = field.default === undefined && !isOut ? '# ' : '';
+  return [...(field.depth === 0 ? [''] : []), place(comment), place(`${off}${key}: ${inlineYaml(value)}`)];
 }
 
 function inlineYaml(value: unknown): string {
@@ -144,4 +150,48 @@ function matchWords({ match }: FailureRule): readonly string[] {
     ...(match.slurm ? [`SLURM says \`${match.slurm.source}\``] : []),
     ...(match.log ? [`log holds \`${match.log.source}\``] : []),
   ];
+}
+
+function catalogReference(): string {
+  const catalog = readCatalog({});
+  if (!catalog.ok || catalog.value.broken.size > 0)
+    throw new Error(catalog.ok ? [...catalog.value.broken.values()].join('\n') : catalog.error);
+  return page('Catalog', [
+    'Models that `spec.preset` may name. A preset fills in what a deployment leaves out: `model`, `parallelism`, `resources`,',
+    '`runtime`, `engine`, `launcher` and `probes`, field by field; lists are taken whole. A site adds its own in `catalogDirectory`.',
+    'Weakest first: the catalog, the defaults of the settings, the spec. `vllm-slurm plan` tells where each value is from.',
+    'None of the figures was measured by this project; each has its source.',
+    ...[...catalog.value.entries.values()].flatMap(({ name, preset }) => [
+      '',
+      `## ${name}`,
+      '',
+      `${preset.title}. ${preset.description}`,
+      '',
+      ...table(
+        ['Weights', 'Precision', 'Made for', 'Context', 'Images', 'Gated', 'vLLM'],
+        [
+          [
+            `${preset.shape.weightsGB} GB`,
+            preset.precision,
+            `GPUs of ${preset.gpuMemoryGiB} GiB`,
+            `${preset.contextTokens} tokens`,
+            preset.vision ? 'yes' : 'no',
+            preset.gated ? 'yes: set `model.tokenFrom`' : 'no',
+            `from ${preset.minimumEngine}`,
+          ],
+        ],
+      ),
+      '',
+      '```yaml',
+      stringify({ spec: preset.spec }, { lineWidth: 0 }).trimEnd(),
+      '```',
+      '',
+      ...preset.notes.map((note) => `- ${note}`),
+      '',
+      ...table(
+        ['Figure', 'Source'],
+        Object.entries(preset.sources).map(([field, source]) => [`\`${field}\``, source]),
+      ),
+    ]),
+  ]);
 }

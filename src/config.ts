@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Catalog } from './api/catalog.ts';
 import { DEFAULT_POLICY, type Policy } from './decide/policy.ts';
 import { parsePortRange } from './launch/ports.ts';
 import type { Site } from './launch/site.ts';
@@ -37,6 +38,12 @@ export const Settings = z
       .default('$XDG_STATE_HOME/vllm-slurm/logs')
       .describe(
         'Where jobs write their logs, one file an attempt. On a cluster it must be on a file system the compute nodes share.',
+      ),
+    catalogDirectory: localPath()
+      .optional()
+      .meta({ examples: ['/etc/vllm-slurm/catalog'] })
+      .describe(
+        'Presets of the site, one a file, beside those that come with the operator; a name that both have means the site’s. Read once, at the start.',
       ),
     secretDirectory: localPath()
       .default('$XDG_STATE_HOME/vllm-slurm/secrets')
@@ -126,6 +133,32 @@ export const Settings = z
       })
       .prefault({})
       .describe('For deployments that leave the field of `spec.slurm` out.'),
+    hardware: z
+      .strictObject({
+        gpuMemoryGiB: z
+          .number()
+          .positive()
+          .max(10_000)
+          .optional()
+          .meta({ examples: [80] })
+          .describe('Of one GPU, where `spec.resources.gpuType` does not say it.'),
+        gpusPerNode: z
+          .int()
+          .min(0)
+          .max(64)
+          .optional()
+          .meta({ examples: [4] })
+          .describe('GPUs a node has at most.'),
+        nodes: z
+          .int()
+          .min(1)
+          .max(100_000)
+          .optional()
+          .meta({ examples: [16] })
+          .describe('Nodes one job can have at most.'),
+      })
+      .prefault({})
+      .describe('What the nodes have: a model that will not fit is warned of before it is submitted.'),
     kubernetes: z
       .strictObject({
         kubeconfig: localPath()
@@ -241,8 +274,9 @@ export const Settings = z
 export type Settings = z.output<typeof Settings>;
 
 /** What every job is given by the place. */
-export function siteOf(settings: Settings, standInCommand: readonly string[]): Site {
+export function siteOf(settings: Settings, standInCommand: readonly string[], catalog?: Catalog): Site {
   const { account, partitions, qos, time } = settings.defaults;
+  const { gpuMemoryGiB, gpusPerNode, nodes } = settings.hardware;
   return {
     logDirectory: settings.logDirectory,
     secretDirectory: settings.secretDirectory,
@@ -254,6 +288,12 @@ export function siteOf(settings: Settings, standInCommand: readonly string[]): S
       ...(time !== undefined && { time }),
     },
     standInCommand,
+    ...(catalog !== undefined && { catalog }),
+    hardware: {
+      ...(gpuMemoryGiB !== undefined && { gpuMemoryGiB }),
+      ...(gpusPerNode !== undefined && { gpusPerNode }),
+      ...(nodes !== undefined && { nodes }),
+    },
   };
 }
 

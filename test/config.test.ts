@@ -50,6 +50,7 @@ test('what is not set is left out of what the site gives every job', () => {
     secretDirectory: '/shared/secrets',
     portRange: { low: 21_000, high: 22_000 },
     defaults: { partitions: [], account: 'a1' },
+    hardware: {},
     standInCommand: ['/usr/bin/node', '/opt/stand-in.js'],
   });
 });

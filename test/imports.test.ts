@@ -15,12 +15,14 @@ const LAYERS = [
       'nearest.ts',
       'redact.ts',
       'api/',
+      'slurm/association.ts',
       'slurm/directive-lines.ts',
       'slurm/directives.ts',
       'slurm/duration.ts',
       'slurm/identity.ts',
       'slurm/job.ts',
       'slurm/node-list.ts',
+      'slurm/partition.ts',
       'slurm/scheduler.ts',
       'slurm/states.ts',
     ],
@@ -30,7 +32,7 @@ const LAYERS = [
     name: 'ports',
     paths: ['slurm/slurm.ts', 'store/store.ts', 'probe/prober.ts', 'secrets/secrets.ts', 'lease/lease.ts'],
   },
-  { name: 'pure', paths: ['launch/', 'decide/', 'import/', 'config.ts'] },
+  { name: 'pure', paths: ['launch/', 'decide/', 'doctor/', 'import/', 'config.ts'] },
   { name: 'slurm', paths: ['slurm/'] },
   { name: 'store', paths: ['store/'] },
   { name: 'probe', paths: ['probe/'] },
@@ -63,7 +65,7 @@ const BELOW: Readonly<Record<LayerName, readonly LayerName[]>> = {
   ],
 };
 
-const PURE_FOLDERS = ['api/', 'decide/', 'import/', 'launch/'];
+const PURE_FOLDERS = ['api/', 'decide/', 'doctor/', 'import/', 'launch/'];
 /** Modules of Node.js that do nothing to the outside. */
 const HARMLESS = ['node:crypto', 'node:util', 'node:path'];
 const IMPURE =

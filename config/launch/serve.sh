@@ -51,7 +51,7 @@
 set -uo pipefail
 
 PREFLIGHT_SECONDS=60      # then it is asked which nodes are lost
-PEER_SECONDS=15           # a node that does not run a command within it is lost
+PEER_SECONDS=10           # a node that does not run a command within it is lost
 READY_AGAIN_SECONDS=60    # a controller that crashes loses what it heard last: being ready is said twice
 PROGRESS_SECONDS=30       # between two reports of progress
 
@@ -94,6 +94,7 @@ main() {
   cd / || exit 65   # Python looks for modules in the working directory: it shall be nobody's
   unset SLURM_JWT   # submitting needs it, serving does not
   export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"
+  [ -n "${HOME:-}" ] || { unset HOME; HOME=~; export HOME; } # Slurm may not have found the user's environment
   exec {QUIET}<> <(:) # never says anything: to wait for it is to sleep without a process
   open_lifeline
   raise_file_limit

@@ -1,7 +1,7 @@
 import { COLUMNS } from './columns.ts';
-import { jsonSchema } from './fields.ts';
+import { type JsonSchema, jsonSchema } from './fields.ts';
 import { GROUP, KIND, VERSION } from './resource.ts';
-import { DNS_LABEL, Spec } from './spec.ts';
+import { DNS_LABEL, PRESET_PARTS, Spec } from './spec.ts';
 import { Status } from './status.ts';
 
 export const PLURAL = 'vllmdeployments';
@@ -68,7 +68,7 @@ function wholeResource(): object {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },
       metadata: { type: 'object' },
-      spec: { ...jsonSchema(Spec), description: 'What is wanted.' },
+      spec: { ...openToPresets(jsonSchema(Spec)), description: 'What is wanted.' },
       status: { ...jsonSchema(Status), description: 'What is; written by the operator alone.' },
     },
     // The job's name carries the resource's: without dots it reads back one way only.
@@ -79,4 +79,26 @@ function wholeResource(): object {
       },
     ],
   };
+}
+
+/** Without what would be in a preset's way: defaults the API server would write out, and a model that must be named. */
+function openToPresets(spec: JsonSchema): JsonSchema {
+  const parts: readonly string[] = PRESET_PARTS;
+  const properties = Object.entries(spec.properties ?? {}).map(([name, property]) => [
+    name,
+    parts.includes(name) ? withoutDefaults(name === 'model' ? withoutRequired(property, 'uri') : property) : property,
+  ]);
+  return withoutRequired({ ...spec, properties: Object.fromEntries(properties) }, 'model');
+}
+
+function withoutDefaults({ default: _, ...schema }: JsonSchema): JsonSchema {
+  if (!schema.properties) return schema;
+  const properties = Object.entries(schema.properties).map(([name, property]) => [name, withoutDefaults(property)]);
+  return { ...schema, properties: Object.fromEntries(properties) };
+}
+
+/** `required: []` would be refused. */
+function withoutRequired({ required = [], ...schema }: JsonSchema, name: string): JsonSchema {
+  const left = required.filter((one) => one !== name);
+  return left.length > 0 ? { ...schema, required: left } : schema;
 }

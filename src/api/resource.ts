@@ -31,8 +31,10 @@ export type Resource = {
   readonly deletingSinceMs?: number;
   readonly finalizers: readonly string[];
   readonly annotations: Readonly<Record<string, string>>;
-  /** The last good one, defaults filled in; undefined when there never was a good one. */
+  /** The last good one, preset and defaults filled in; undefined when there never was a good one. */
   readonly spec: Spec | undefined;
+  /** Of the words of its person, where a preset filled in the rest (`presetHash`); else the spec's own. */
+  readonly specHash?: string;
   /** The generation `spec` was read from. */
   readonly specGeneration: number;
   /** Why the present text is not `spec`; empty when it is. */

@@ -8,74 +8,98 @@ type Rule = { readonly rule: string; readonly message: string; readonly fieldPat
 
 /** `unless`: the cases the rule does not speak of. */
 const given = (unless: string, rule: string): string => `${unless} || ${rule}`;
-const orElse = (field: string, value: string): string => `(has(${field}) ? ${field} : ${value})`;
+/** What a preset adds is known to the operator alone, which checks the whole. */
+const withoutPreset = (rule: string): string => given('has(self.preset)', rule);
 
-const parallel = 'self.parallelism';
-const resources = 'self.resources';
-const gpus = `(${resources}.nodes * ${resources}.gpusPerNode)`;
-const stages = orElse(`${parallel}.pipeline`, `(${parallel}.data > 1 ? 1 : ${resources}.nodes)`);
+/** Where presets may say something nothing is filled in, so that each step of a path may be missing. */
+function present(field: string): string {
+  const steps = field.split('.');
+  return `(${steps.map((_, at) => `has(self.${steps.slice(0, at + 1).join('.')})`).join(' && ')})`;
+}
+const orElse = (field: string, value: string): string => `(${present(field)} ? self.${field} : ${value})`;
+const isWord = (field: string, word: string): string => `(${present(field)} && self.${field} == '${word}')`;
+
+const nodes = orElse('resources.nodes', '1');
+const gpusPerNode = orElse('resources.gpusPerNode', '1');
+const gpus = `(${nodes} * ${gpusPerNode})`;
+const data = orElse('parallelism.data', '1');
+const stages = orElse('parallelism.pipeline', `(${data} > 1 ? 1 : ${nodes})`);
 
 export const SPEC_RULES: readonly Rule[] = [
   {
-    rule: given(
-      `${resources}.gpusPerNode == 0`,
-      `${orElse(`${parallel}.tensor`, '1')} * ${orElse(`${parallel}.pipeline`, '1')} * ${parallel}.data <= ${gpus}`,
+    rule: withoutPreset(present('model.uri')),
+    message: 'model.uri is required, unless preset names a model of the catalog',
+    fieldPath: '.model',
+  },
+  {
+    rule: withoutPreset(
+      given(
+        `${gpusPerNode} == 0`,
+        `${orElse('parallelism.tensor', '1')} * ${orElse('parallelism.pipeline', '1')} * ${data} <= ${gpus}`,
+      ),
     ),
     message: 'tensor × pipeline × data must not exceed nodes × gpusPerNode',
     fieldPath: '.parallelism',
   },
   {
-    rule: given(
-      `${resources}.gpusPerNode == 0 || has(${parallel}.tensor)`,
-      `${gpus} % (${stages} * ${parallel}.data) == 0`,
+    rule: withoutPreset(
+      given(`${gpusPerNode} == 0 || ${present('parallelism.tensor')}`, `${gpus} % (${stages} * ${data}) == 0`),
     ),
     message: 'pipeline × data must divide nodes × gpusPerNode, or parallelism.tensor must be set',
     fieldPath: '.parallelism',
   },
   {
-    rule: given("self.launcher.type != 'ray'", `${parallel}.data == 1 && self.engine.type != 'stand-in'`),
+    rule: withoutPreset(
+      given(`!${isWord('launcher.type', 'ray')}`, `(${data} == 1 && !${isWord('engine.type', 'stand-in')})`),
+    ),
     message: 'launcher.type ray goes neither with parallelism.data nor with the stand-in engine',
     fieldPath: '.launcher',
   },
   {
-    rule: given(`!has(${resources}.memoryPerGpu)`, `(!has(${resources}.memory) && ${resources}.gpusPerNode > 0)`),
+    rule: given(
+      `!${present('resources.memoryPerGpu')}`,
+      `(!has(self.resources.memory) && (has(self.preset) || ${gpusPerNode} > 0))`,
+    ),
     message: 'memoryPerGpu goes without memory, and needs gpusPerNode',
     fieldPath: '.resources',
   },
   {
-    rule: "has(self.runtime.venv) == (self.runtime.type == 'venv')",
+    rule: withoutPreset(`${present('runtime.venv')} == ${isWord('runtime.type', 'venv')}`),
     message: 'runtime.venv is required when runtime.type is venv, and has no use otherwise',
     fieldPath: '.runtime',
   },
   {
-    rule: given("self.engine.type != 'stand-in'", "self.runtime.type != 'venv'"),
+    rule: withoutPreset(given(`!${isWord('engine.type', 'stand-in')}`, `!${isWord('runtime.type', 'venv')}`)),
     message: 'the stand-in engine brings its own program: runtime.type must be host',
     fieldPath: '.runtime',
   },
   {
-    rule: given('!has(self.endpoint.port)', '!has(self.endpoint.portRange)'),
+    rule: given(`!${present('endpoint.port')}`, '!has(self.endpoint.portRange)'),
     message: 'port and portRange exclude each other',
     fieldPath: '.endpoint',
   },
   portsInOrder('endpoint.portRange'),
   portsInOrder('launcher.rendezvous.portRange'),
   {
-    rule: given('!has(self.model.revision)', "self.model.uri.startsWith('hf://')"),
+    rule: withoutPreset(given(`!${present('model.revision')}`, "self.model.uri.startsWith('hf://')")),
     message: 'revision belongs to a repository on the hub, and uri is a path',
     fieldPath: '.model',
   },
   {
-    rule: "!self.model.uri.startsWith('hf://-')",
+    rule: given(`!${present('model.uri')}`, "!self.model.uri.startsWith('hf://-')"),
     message: 'uri must not begin its name with "-"',
     fieldPath: '.model',
   },
   {
-    rule: given('!has(self.model.name)', '!(self.model.name in self.model.aliases)'),
+    rule: given(
+      `!${present('model.name')} || !${present('model.aliases')}`,
+      '!(self.model.name in self.model.aliases)',
+    ),
     message: 'an alias must not repeat the name',
     fieldPath: '.model',
   },
   {
-    rule: "self.engine.args.size() == 0 || self.engine.args[0].startsWith('-')",
+    rule: given(`!${present('engine.args')} || self.engine.args.size() == 0`, "self.engine.args[0].startsWith('-')"),
     message: 'the first of engine.args must be an option: an argument without one is the model',
     fieldPath: '.engine',
   },
@@ -92,7 +116,7 @@ export const SLURM_TIME_RULE: Rule = {
 function portsInOrder(field: string): Rule {
   const port = (at: number): string => `int(self.${field}.split('-')[${at}])`;
   return {
-    rule: given(`!has(self.${field})`, `(1024 <= ${port(0)} && ${port(0)} <= ${port(1)} && ${port(1)} <= 65535)`),
+    rule: given(`!${present(field)}`, `(1024 <= ${port(0)} && ${port(0)} <= ${port(1)} && ${port(1)} <= 65535)`),
     message: `${field} must be LOW-HIGH in order, within 1024-65535`,
     fieldPath: `.${field.split('.', 1)[0]}`,
   };
@@ -102,7 +126,7 @@ function oneSecretSource(part: string, field: string): Rule {
   const source = `self.${part}.${field}`;
   const named = ['env', 'file', 'secretKeyRef'].map((place) => `(has(${source}.${place}) ? 1 : 0)`);
   return {
-    rule: given(`!has(${source})`, `${named.join(' + ')} == 1`),
+    rule: given(`!${present(`${part}.${field}`)}`, `${named.join(' + ')} == 1`),
     message: `${field} needs exactly one of env, file and secretKeyRef`,
     fieldPath: `.${part}.${field}`,
   };

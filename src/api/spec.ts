@@ -4,7 +4,8 @@ import { SLURM_TIME_RULE, SPEC_RULES } from './spec-rules.ts';
 
 /**
  * The one definition of `spec`: types, parser, CRD and reference page are made from it.
- * Fields that a preset may set one day carry no default here; `resolve` fills those in last.
+ * Defaults are filled in last, behind what a preset says; the CRD has none where a preset may set a value
+ * (`PRESET_PARTS`), or the API server would write it into the spec, and it would count for the person's own.
  */
 
 const word = (max: number) => z.string().min(1).max(max);
@@ -89,9 +90,19 @@ export const Model = z.strictObject({
   ),
 });
 
+/** Parts of a spec that a preset may fill in. Where and how long jobs run is for the site and the person to say. */
+export const PRESET_PARTS = ['model', 'parallelism', 'resources', 'runtime', 'engine', 'launcher', 'probes'] as const;
+export const PRESET_NAME = /^[a-z0-9][a-z0-9._-]*$/;
+
 export const Spec = z
   .strictObject({
-    model: Model.describe('The model to serve.'),
+    preset: word(63)
+      .regex(PRESET_NAME, 'must be the name of a preset: lower-case letters, digits and .-_')
+      .optional()
+      .describe(
+        'A model of the catalog, which fills in what is left out here: model, resources, engine and so on (`vllm-slurm catalog`). Lists are taken whole, from here or from there.',
+      ),
+    model: Model.describe('The model to serve. Required, unless a preset names it.'),
     replicas: z.int().min(0).max(512).default(1).describe('Serving copies, each an allocation of its own.'),
     parallelism: z
       .strictObject({

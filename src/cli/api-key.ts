@@ -15,7 +15,7 @@ const VARIABLE = 'VLLM_API_KEY';
 export async function readApiKey(
   cli: Cli,
   namespace: string,
-  { endpoint: { apiKeyFrom } }: Spec,
+  { endpoint: { apiKeyFrom } }: Pick<Spec, 'endpoint'>,
   file: string | undefined,
 ): Promise<Result<string | undefined, string>> {
   const { environment, clock, workingDirectory } = cli;

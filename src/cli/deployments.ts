@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { Catalog } from '../api/catalog.ts';
 import { PLURAL, SINGULAR } from '../api/crd.ts';
 import type { Key } from '../api/key.ts';
 import { GROUP, type Resource } from '../api/resource.ts';
@@ -27,9 +28,9 @@ export async function withDeployments(
   command: Command,
   use: (deployments: Deployments) => Promise<number>,
 ): Promise<number> {
-  return withSettings(cli, command, async ({ settings }) => {
+  return withSettings(cli, command, async ({ settings, catalog }) => {
     if (settings.store === 'kubernetes') return fail(cli, KUBECTL_DOES_IT, EXIT.usage);
-    const opened = await openDirectory(settings.directory, cli.clock);
+    const opened = await openDirectory(settings.directory, cli.clock, catalog);
     if (!opened.ok) return fail(cli, opened.error.message);
     const reader = opened.value;
     let told = false;
@@ -94,8 +95,8 @@ export async function withDeployment(
 }
 
 /** What the directory holds; nothing when there is none yet. For commands that need no deployment to be there. */
-export async function readResources(directory: string, clock: Clock): Promise<readonly Resource[]> {
-  const opened = await openDirectory(directory, clock);
+export async function readResources(directory: string, clock: Clock, catalog: Catalog): Promise<readonly Resource[]> {
+  const opened = await openDirectory(directory, clock, catalog);
   if (!opened.ok) return [];
   const all = await opened.value.list();
   return all.ok ? all.value : [];

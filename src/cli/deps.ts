@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { policyOf, type Settings, siteOf } from '../config.ts';
+import { policyOf, siteOf } from '../config.ts';
 import type { Deps } from '../controller/deps.ts';
 import { readLogTail } from '../probe/log-tail.ts';
 import { createSecretDirectory } from '../secrets/directory.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
+import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
 import { serveScript, standInCommand } from './package.ts';
 
@@ -13,7 +14,7 @@ export type Process = Pick<Cli, 'clock' | 'environment' | 'userId'>;
 /** What a controller stands on, as the settings have it. */
 export function depsOf(
   { clock, userId }: Process,
-  settings: Settings,
+  { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
   log: Log,
   known: KnownSecrets,
   ports: Pick<Deps, 'slurm' | 'store' | 'prober' | 'events' | 'secrets'>,
@@ -28,7 +29,7 @@ export function depsOf(
     clock,
     log,
     policy: policyOf(settings),
-    site: siteOf(settings, standInCommand()),
+    site: siteOf(settings, standInCommand(), catalog),
     body: serveScript(),
     tail: (file) => readLogTail(file, limits.maxLogBytes, known),
     entropy: () => BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36),

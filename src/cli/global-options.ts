@@ -1,4 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Catalog } from '../api/catalog.ts';
+import { readCatalog } from './catalog-files.ts';
 import { type Cli, EXIT, fail } from './cli.ts';
 import type { SettingProblem } from './settings/layers.ts';
 import { type FlagSettings, type LoadedSettings, loadSettings } from './settings/load.ts';
@@ -30,6 +32,9 @@ type GlobalOptions = {
   readonly [option: string]: unknown;
 };
 
+/** Settings in force, and the presets they lead to. */
+export type Loaded = LoadedSettings & { readonly catalog: Catalog };
+
 export function addGlobalOptions(program: Command): Command {
   program.option('--config <file>', 'settings file (default: $XDG_CONFIG_HOME/vllm-slurm/operator.yaml)');
   for (const { flag, text } of FLAGS) program.option(flag, text);
@@ -40,13 +45,18 @@ export function addGlobalOptions(program: Command): Command {
 export async function withSettings(
   cli: Cli,
   command: Command,
-  use: (loaded: LoadedSettings) => Promise<number>,
+  use: (loaded: Loaded) => Promise<number>,
   ownFlags: readonly SettingFlag[] = [],
 ): Promise<number> {
   const loaded = loadSettings(cli, flagSettings(command.optsWithGlobals<GlobalOptions>(), [...FLAGS, ...ownFlags]));
-  if (loaded.ok) return use(loaded.value);
-  const lines = loaded.error.map(problemLine);
-  return fail(cli, ['wrong settings', ...lines.map((line) => `  ${line}`)].join('\n'), EXIT.usage);
+  if (!loaded.ok) {
+    const lines = loaded.error.map(problemLine);
+    return fail(cli, ['wrong settings', ...lines.map((line) => `  ${line}`)].join('\n'), EXIT.usage);
+  }
+  const catalog = readCatalog(loaded.value.settings);
+  return catalog.ok
+    ? use({ ...loaded.value, catalog: catalog.value })
+    : fail(cli, `wrong settings\n  catalogDirectory: ${catalog.error}`, EXIT.usage);
 }
 
 function flagSettings(options: GlobalOptions, flags: readonly SettingFlag[]): FlagSettings {

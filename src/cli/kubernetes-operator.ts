@@ -3,7 +3,6 @@ import { mkdir } from 'node:fs/promises';
 import os from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { steadyClock } from '../clock.ts';
-import type { Settings } from '../config.ts';
 import type { Deps } from '../controller/deps.ts';
 import { fenced } from '../controller/fence.ts';
 import { createController } from '../controller/run.ts';
@@ -22,6 +21,7 @@ import type { Store } from '../store/store.ts';
 import { createEventObjects } from '../telemetry/event-objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import { depsOf, type Process } from './deps.ts';
+import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
 import { type Operator, silence } from './operator.ts';
 import { packageVersion } from './package.ts';
@@ -37,7 +37,7 @@ const REFRESH_RETRY_MS = 1_000;
  */
 export async function startKubernetesOperator(
   cli: Process,
-  settings: Settings,
+  { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
   log: Log,
   slurm: Slurm,
   known: KnownSecrets,
@@ -77,6 +77,7 @@ export async function startKubernetesOperator(
     random: Math.random,
     log: warn,
     namespaces: kubernetes.watchNamespaces,
+    catalog,
     ...(kubernetes.clusterId !== undefined && { id: kubernetes.clusterId }),
   });
   if (!opened.ok) {
@@ -98,7 +99,13 @@ export async function startKubernetesOperator(
       while (leads() && !(await opened.value.refresh()).ok) await delay(REFRESH_RETRY_MS);
       const prober = createHttpProber({ clock });
       const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
-      const deps = depsOf(cli, settings, log, known, { slurm: scoped, store: termStore, prober, events, secrets });
+      const deps = depsOf(cli, { settings, catalog }, log, known, {
+        slurm: scoped,
+        store: termStore,
+        prober,
+        events,
+        secrets,
+      });
       const controller = createController(equip(telemetry.value.metered(fenced(deps, leads))));
       await controller.start();
       return {

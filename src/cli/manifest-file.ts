@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
+import type { Catalog } from '../api/catalog.ts';
 import type { SpecProblem } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import { type Claim, readDocuments } from '../store/directory/documents.ts';
@@ -18,6 +19,7 @@ export type GoodClaim = Claim & { readonly spec: Spec };
 export async function withManifests(
   cli: Cli,
   file: string,
+  catalog: Catalog,
   use: (claims: readonly GoodClaim[]) => Promise<number>,
 ): Promise<number> {
   const shown = file === '-' ? 'stdin' : file;
@@ -28,7 +30,7 @@ export async function withManifests(
   } catch (error) {
     return fail(cli, `${shown} cannot be read: ${(error as Error).message}`);
   }
-  const { claims, problems } = readDocuments(shown, content);
+  const { claims, problems } = readDocuments(shown, content, catalog);
   const wrong = [
     ...problems.map(problemLine),
     ...claims.flatMap(({ declared }) => (declared.spec.ok ? [] : declared.spec.error.map(fieldLine))),

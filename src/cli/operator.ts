@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import type { Settings } from '../config.ts';
 import type { Deps } from '../controller/deps.ts';
 import { createController } from '../controller/run.ts';
 import { createHttpProber } from '../probe/http.ts';
@@ -11,6 +10,7 @@ import type { Store } from '../store/store.ts';
 import { createEventFiles } from '../telemetry/event-files.ts';
 import type { Log } from '../telemetry/log.ts';
 import { depsOf, type Process } from './deps.ts';
+import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
 import { openTelemetry } from './telemetry.ts';
 
@@ -28,7 +28,7 @@ export type Operator = {
  */
 export async function startOperator(
   cli: Process,
-  settings: Settings,
+  { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
   log: Log,
   slurm: Slurm,
   known: KnownSecrets,
@@ -44,6 +44,7 @@ export async function startOperator(
     clock: cli.clock,
     log: (message) => log.warn(message),
     rescanMs: settings.intervals.rescanSeconds * 1000,
+    catalog,
   });
   if (!opened.ok) return err(opened.error.message);
   const store = opened.value;
@@ -60,7 +61,7 @@ export async function startOperator(
   const warn = (message: string): void => log.warn(message);
   const events = createEventFiles(settings.directory, warn);
   const secrets = createStandaloneSecrets({ environment: cli.environment, clock: cli.clock, warn });
-  const deps = depsOf(cli, settings, log, known, { slurm, store, prober, events, secrets });
+  const deps = depsOf(cli, { settings, catalog }, log, known, { slurm, store, prober, events, secrets });
   const controller = createController(equip(telemetry.value.metered(deps)));
   await controller.start();
   return ok({

@@ -17,9 +17,19 @@ export function serveScript(): string {
   return readFileSync(path.join(ROOT, 'config', 'launch', 'serve.sh'), 'utf8');
 }
 
+/** What `doctor --job` runs on a compute node. */
+export function doctorScript(): string {
+  return readFileSync(path.join(ROOT, 'config', 'launch', 'doctor.sh'), 'utf8');
+}
+
 /** argv of the bundled stand-in engine: this very Node.js, and a script of this package. */
 export function standInCommand(): readonly string[] {
   return [process.execPath, fileURLToPath(new URL(`../standin/stand-in${EXTENSION}`, import.meta.url))];
+}
+
+/** Directory of the presets that come with the operator. */
+export function bundledCatalog(): string {
+  return path.join(ROOT, 'config', 'catalog');
 }
 
 /** Directory of the deployments `trial` begins with. */

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { type Catalog, EMPTY_CATALOG } from '../api/catalog.ts';
 import { keyText, sameKey } from '../api/key.ts';
 import { FINALIZER, type Resource } from '../api/resource.ts';
 import type { Clock } from '../clock.ts';
@@ -6,6 +7,9 @@ import { policyOf, type Settings, siteOf } from '../config.ts';
 import { decide } from '../decide/decide.ts';
 import type { Observation, OwnJob } from '../decide/observation.ts';
 import type { Action, Plan } from '../decide/plan.ts';
+import { fitWarnings } from '../launch/fit.ts';
+import { originsOf } from '../launch/origins.ts';
+import type { Site } from '../launch/site.ts';
 import { assertNever, err, ok, type Result } from '../result.ts';
 import { readIdentity, readReport } from '../slurm/identity.ts';
 import { admit, revise } from '../store/revise.ts';
@@ -17,6 +21,10 @@ import { withSettings } from './global-options.ts';
 import { type GoodClaim, withManifests } from './manifest-file.ts';
 import { serveScript, standInCommand } from './package.ts';
 import { PREVIEW } from './render.ts';
+import { alignedLines } from './table.ts';
+
+type Place = { readonly settings: Settings; readonly catalog: Catalog };
+type Change = { readonly claim: GoodClaim; readonly after: Resource; readonly before: Resource | undefined };
 
 export function planCommand(cli: Cli): Command {
   const command = new Command('plan')
@@ -24,22 +32,23 @@ export function planCommand(cli: Cli): Command {
     .requiredOption('-f, --filename <file>', 'file with deployments; - is stdin')
     .action(async ({ filename }: { readonly filename: string }, self: Command) =>
       cli.exit(
-        await withSettings(cli, self, ({ settings }) =>
-          withManifests(cli, filename, (claims) => plan(cli, settings, claims)),
+        await withSettings(cli, self, (loaded) =>
+          withManifests(cli, filename, loaded.catalog, (claims) => plan(cli, loaded, claims)),
         ),
       ),
     );
   return examples(command, [['vllm-slurm plan -f qwen.yaml', 'before it is put into the directory']]);
 }
 
-async function plan(cli: Cli, settings: Settings, claims: readonly GoodClaim[]): Promise<number> {
-  const resources = await readResources(settings.directory, cli.clock);
+async function plan(cli: Cli, place: Place, claims: readonly GoodClaim[]): Promise<number> {
+  const { settings, catalog } = place;
+  const resources = await readResources(settings.directory, cli.clock, catalog);
   const jobs = await knownJobs(cli, settings);
   if (!jobs.ok) say(cli, `note: ${jobs.error}`);
   for (const claim of claims) {
     const before = resources.find(({ key }) => sameKey(key, claim.key));
     const after = applied(claim, before, cli.clock.now());
-    print(cli, textOf(after, before, jobs, settings, cli.clock));
+    print(cli, textOf({ claim, after, before }, jobs, place, cli.clock));
   }
   return EXIT.ok;
 }
@@ -62,16 +71,18 @@ async function knownJobs(cli: Cli, settings: Settings): Promise<Result<readonly 
 }
 
 /** A new deployment has no jobs, whether SLURM answers or not; of one that exists nothing is said without an answer. */
-function textOf(
-  after: Resource,
-  before: Resource | undefined,
-  jobs: Result<readonly OwnJob[], string>,
-  settings: Settings,
-  clock: Clock,
-): string {
-  if (jobs.ok || !before)
-    return planText(after, before, decide(observation(after, jobs.ok ? jobs.value : [], settings, clock)));
-  const lines = [`${keyText(after.key)}: ${changeWords(after, before)}`, '  what would be submitted cannot be told'];
+function textOf(change: Change, jobs: Result<readonly OwnJob[], string>, place: Place, clock: Clock): string {
+  const { after, before } = change;
+  const site = siteOf(place.settings, standInCommand(), place.catalog);
+  const values = valueLines(change.claim, site);
+  if (jobs.ok || !before) {
+    const seen = observation(after, jobs.ok ? jobs.value : [], place.settings, site, clock);
+    return planText(change, decide(seen), values);
+  }
+  const lines = [
+    `${keyText(after.key)}: ${changeWords(after, before)}`,
+    ...[...values, 'what would be submitted cannot be told'].map((line) => `  ${line}`),
+  ];
   return `${lines.join('\n')}\n`;
 }
 
@@ -84,7 +95,13 @@ function applied({ key, declared }: GoodClaim, before: Resource | undefined, now
 }
 
 /** Endpoints are not asked and past jobs not looked up: a plan is about what is to be submitted and cancelled. */
-function observation(resource: Resource, jobs: readonly OwnJob[], settings: Settings, clock: Clock): Observation {
+function observation(
+  resource: Resource,
+  jobs: readonly OwnJob[],
+  settings: Settings,
+  site: Site,
+  clock: Clock,
+): Observation {
   const now = clock.now();
   return {
     now,
@@ -104,13 +121,13 @@ function observation(resource: Resource, jobs: readonly OwnJob[], settings: Sett
     nodeAddresses: new Map(),
     usableNodes: undefined,
     policy: policyOf(settings),
-    site: siteOf(settings, standInCommand()),
+    site,
     body: serveScript(),
     entropy: PREVIEW,
   };
 }
 
-function planText(after: Resource, before: Resource | undefined, { actions, status }: Plan): string {
+function planText({ after, before }: Change, { actions, status }: Plan, values: readonly string[]): string {
   const told = actions.flatMap((action) => actionLines(action));
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
   const scripts = actions.flatMap((action) =>
@@ -122,9 +139,28 @@ function planText(after: Resource, before: Resource | undefined, { actions, stat
     `${keyText(after.key)}: ${changeWords(after, before)}`,
     ...(told.length > 0 ? told : ['nothing to do']).map((line) => `  ${line}`),
     ...(ready ? [`  then Ready=${ready.status}, ${ready.reason}: ${ready.message}`] : []),
+    ...values.map((line) => `  ${line}`),
     ...scripts,
     '',
   ].join('\n');
+}
+
+/** What will most likely not work, and where each value is from. */
+function valueLines(
+  { spec, declared }: GoodClaim,
+  { catalog = EMPTY_CATALOG, hardware, defaults }: Site,
+): readonly string[] {
+  const warnings = fitWarnings(spec, catalog, hardware);
+  const rows = originsOf(JSON.parse(declared.specText), catalog, defaults).map(({ path, value, from, instead }) => [
+    path,
+    JSON.stringify(value),
+    instead === undefined ? from : `${from}, instead of ${JSON.stringify(instead)}`,
+  ]);
+  return [
+    ...warnings.map(({ field, message }) => `warning: ${field}: ${message}`),
+    'values, and where each is from:',
+    ...alignedLines(rows).map((line) => `  ${line}`),
+  ];
 }
 
 function changeWords(after: Resource, before: Resource | undefined): string {

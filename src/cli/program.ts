@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
+import { catalogCommand } from './catalog.ts';
 import { type Cli, EXIT, examples } from './cli.ts';
 import { deleteCommand } from './delete.ts';
 import { describeCommand } from './describe.ts';
+import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
 import { getCommand } from './get.ts';
 import { addGlobalOptions } from './global-options.ts';
@@ -27,6 +29,8 @@ const COMMANDS = [
   waitCommand,
   scaleCommand,
   deleteCommand,
+  doctorCommand,
+  catalogCommand,
   planCommand,
   renderCommand,
   importCommand,

@@ -20,8 +20,8 @@ export function renderCommand(cli: Cli): Command {
     .option('--replica <n>', 'of which replica', wholeNumber(0), 0)
     .action(async (name: string | undefined, { filename, replica }: RenderOptions, self: Command) =>
       cli.exit(
-        await withSettings(cli, self, ({ settings }) =>
-          withManifests(cli, filename, async (claims) => {
+        await withSettings(cli, self, ({ settings, catalog }) =>
+          withManifests(cli, filename, catalog, async (claims) => {
             const wanted = claims.filter(({ key }) => name === undefined || key.name === name);
             const [claim] = wanted;
             if (claim && wanted.length === 1) {
@@ -44,14 +44,14 @@ export function renderCommand(cli: Cli): Command {
 }
 
 /** As the first attempt would be; uid, nonce and owner, which are given at submission, are `preview`. */
-function scriptOf({ key, spec }: GoodClaim, settings: Settings, replica: number): string {
+function scriptOf({ key, spec, declared }: GoodClaim, settings: Settings, replica: number): string {
   const identity = {
     ...key,
     replica,
     attempt: 1,
     uid: PREVIEW,
     generation: 1,
-    specHash: specHash(spec),
+    specHash: declared.specHash ?? specHash(spec),
     nonce: PREVIEW,
     owner: PREVIEW,
   };

@@ -6,12 +6,11 @@ import { type Cli, EXIT, examples, fail, wantsColour } from './cli.ts';
 import { chooseCluster } from './cluster.ts';
 import { openSlurm } from './compose.ts';
 import { dyingAt } from './failpoint.ts';
-import { type SettingFlag, withSettings } from './global-options.ts';
+import { type Loaded, type SettingFlag, withSettings } from './global-options.ts';
 import { createKnownSecrets } from './known-secrets.ts';
 import { startOperator } from './operator.ts';
 import { packageVersion } from './package.ts';
 import { FAILPOINT_VARIABLE } from './settings/layers.ts';
-import type { LoadedSettings } from './settings/load.ts';
 
 /** As controllers of Kubernetes spell them. */
 const FLAGS: readonly SettingFlag[] = [
@@ -87,7 +86,8 @@ function namespacesInWords(names: readonly string[]): string {
   return names.length === 0 ? 'every namespace' : `namespaces ${names.join(' and ')}`;
 }
 
-async function run(cli: Cli, { settings, files, secrets }: LoadedSettings): Promise<number> {
+async function run(cli: Cli, loaded: Loaded): Promise<number> {
+  const { settings, files, secrets, catalog } = loaded;
   const dieAt = cli.environment[FAILPOINT_VARIABLE];
   const failpoint = dieAt === undefined ? undefined : parseFailpoint(dieAt);
   if (dieAt !== undefined && !failpoint)
@@ -106,9 +106,10 @@ async function run(cli: Cli, { settings, files, secrets }: LoadedSettings): Prom
     { version: packageVersion(), logs: settings.logDirectory, settings: files, ...place(settings) },
     `working on ${Object.values(place(settings)).join(', ')}, cluster ${settings.cluster.name ?? type} (${type}: ${why})`,
   );
+  for (const problem of catalog.broken.values()) log.warn(`a preset cannot be used: ${problem}`);
   const slurm = await openSlurm(cli, settings);
   if (!slurm.ok) return fail(cli, slurm.error);
-  const operator = await start(cli, settings, log, slurm.value, known, (deps) =>
+  const operator = await start(cli, loaded, log, slurm.value, known, (deps) =>
     failpoint ? dyingAt(deps, failpoint) : deps,
   );
   if (!operator.ok) {

@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { createInterface, emitKeypressEvents } from 'node:readline';
 import { Command } from 'commander';
+import { EMPTY_CATALOG } from '../api/catalog.ts';
 import type { Resource } from '../api/resource.ts';
 import { Settings } from '../config.ts';
 import { createLocalCluster, type LocalCluster } from '../slurm/local/local.ts';
@@ -47,7 +48,7 @@ async function trialIn(cli: Cli, scratch: string): Promise<number> {
   const log = createLog({ ...settings.log, stream, isTerminal: false, colour: false, secrets: known });
   const cluster = await createLocalCluster({ ...settings.local, cpus: VIRTUAL_CPUS, clock: cli.clock });
   if (!cluster.ok) return fail(cli, cluster.error);
-  const operator = await startOperator(cli, settings, log, cluster.value, known);
+  const operator = await startOperator(cli, { settings, catalog: EMPTY_CATALOG }, log, cluster.value, known);
   if (!operator.ok) {
     await cluster.value.close();
     return fail(cli, operator.error);

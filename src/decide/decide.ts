@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { FINALIZER } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord, Status } from '../api/status.ts';
-import { specHash } from '../launch/spec-hash.ts';
+import { resourceHash } from '../launch/spec-hash.ts';
 import { decideDeletion } from './deletion.ts';
 import { exclude, excludedNames, placementOf } from './exclusions.ts';
 import { endpointOf, healthOf } from './health.ts';
@@ -35,7 +35,7 @@ function decideServing(seen: Observation, spec: Spec): Plan {
 
 function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const { resource, now } = seen;
-  const hash = specHash(spec);
+  const hash = resourceHash(resource, spec);
   const before = resource.status.excludedNodes ?? [];
   const rule = spec.restartPolicy.excludeFailedNodes;
   const placement = placementOf(spec, seen.usableNodes);

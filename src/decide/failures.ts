@@ -9,7 +9,7 @@ const ENGINE_ENDED = [
     reason: 'EngineHung',
     match: { exitCodes: [69] },
     blame: 'transient',
-    retry: 'backoff',
+    retry: 'now',
     spendsBudget: true,
     summary: 'the engine stopped producing tokens',
     source: 'config/launch/serve.sh exit code 69',
@@ -36,13 +36,23 @@ const ENGINE_ENDED = [
   },
   {
     reason: 'EngineFailed',
+    match: { exitCodes: [68] },
+    blame: 'transient',
+    retry: 'now',
+    spendsBudget: true,
+    summary: 'the engine died after it had served',
+    advice: 'read the log tail',
+    source: 'config/launch/serve.sh exit code 68',
+  },
+  {
+    reason: 'EngineFailed',
     match: {},
     blame: 'transient',
     retry: 'backoff',
     spendsBudget: true,
     summary: 'the engine died',
     advice: 'read the log tail',
-    source: 'fallback; config/launch/serve.sh exit code 68',
+    source: 'fallback',
   },
 ] as const satisfies readonly FailureRule[];
 

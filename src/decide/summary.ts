@@ -1,7 +1,9 @@
+import { EMPTY_CATALOG } from '../api/catalog.ts';
 import { problemLine } from '../api/problem-line.ts';
 import type { SpecProblem } from '../api/resource.ts';
 import type { Condition, Endpoint, Failure, JobStatus, Status } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
+import { fitWarnings } from '../launch/fit.ts';
 import { logPath, type Site } from '../launch/site.ts';
 import { type ConditionDraft, withTransitions } from './conditions.ts';
 import { cut } from './cut.ts';
@@ -150,6 +152,7 @@ function conditionsOf(
     },
     tally('Scheduled', running, 'Allocated', 'NotAllocated', 'have an allocation'),
     tally('ModelLoaded', answering, 'Loaded', 'NotLoaded', 'have loaded the model'),
+    ...modelFits(seen),
     slurmReachable(seen),
   ];
 }
@@ -180,6 +183,15 @@ function readyCondition(seen: Observation, steps: readonly Step[], failure: Fail
     worst.reason,
     `${tally}; replica ${worst.record.replica}: ${worst.message}${because === undefined ? '' : `: ${because}`}`,
   );
+}
+
+/** There only while it is in doubt, from before the first submission on; nothing is refused for it. */
+function modelFits({ resource, site }: Observation): readonly ConditionDraft[] {
+  if (!resource.spec) return [];
+  const warnings = fitWarnings(resource.spec, site.catalog ?? EMPTY_CATALOG, site.hardware);
+  if (warnings.length === 0) return [];
+  const message = cut(warnings.map(problemLine).join('; '), PROBLEMS_CHARS);
+  return [{ type: 'ModelFits', status: 'False', reason: 'TooSmall', message }];
 }
 
 /** The failure in words, where it is this very replica's and the reason it stands where it does. */

@@ -1,3 +1,6 @@
+import type { Catalog } from '../api/catalog.ts';
+import type { Hardware } from './fit.ts';
+
 /** What the place gives every job, whatever its deployment says. Comes from `config/operator.yaml`. */
 export type Site = {
   /** Absolute, on a file system the compute nodes share with the operator; exists before anything is submitted. */
@@ -15,6 +18,9 @@ export type Site = {
   };
   /** argv that starts the bundled stand-in engine on a compute node: an absolute Node.js and an absolute script. */
   readonly standInCommand: readonly string[];
+  /** Models whose size is known, and the nodes they are to fit. Only warnings come of it. */
+  readonly catalog?: Catalog;
+  readonly hardware?: Hardware;
 };
 
 export type PortRange = { readonly low: number; readonly high: number };

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Spec } from '../api/spec.ts';
+import type { Resource } from '../api/resource.ts';
+import { PRESET_PARTS, Spec } from '../api/spec.ts';
+import { presetOf } from './presets.ts';
 import { defaultStages } from './topology.ts';
 
 /**
@@ -17,13 +19,39 @@ export function specHash(spec: Spec): string {
   return hash;
 }
 
+/**
+ * The same for a spec with a preset, and of its person's own words alone: another catalog, which comes with every release
+ * of the operator, is no edit and replaces no job that serves. `docs/adr/0009-a-catalog-is-no-edit.md`
+ * Where a preset may say something, words that are so by default count too: they may stand against it.
+ * @param raw a spec that was found good
+ * @returns undefined without a preset: `specHash` says it all
+ */
+export function presetHash(raw: unknown): string | undefined {
+  if (presetOf(raw) === undefined || !isRecord(raw)) return undefined;
+  const { replicas, suspend, restartPolicy, ...job } = raw;
+  const mayBePreset: readonly string[] = PRESET_PARTS;
+  const words = Object.entries(job).map(([part, value]) => [
+    part,
+    mayBePreset.includes(part) ? value : withoutDefaults(value, Reflect.get(DEFAULTS, part)),
+  ]);
+  return digest(Object.fromEntries(words));
+}
+
+/** What the jobs of a resource are known by. */
+export function resourceHash(resource: Pick<Resource, 'specHash'>, spec: Spec): string {
+  return resource.specHash ?? specHash(spec);
+}
+
 /** A spec is never changed, and every turn of its deployment asks. */
 const hashes = new WeakMap<Spec, string>();
 
 function hashOf(spec: Spec): string {
   const { replicas, suspend, restartPolicy, ...job } = spec;
-  const text = canonicalJson(withoutDefaults(job, defaultsFor(spec)));
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return digest(withoutDefaults(job, defaultsFor(spec)));
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 16);
 }
 
 /** `model.uri` alone has no default; no spec of a person can be told from this one by its other fields. */

@@ -443,15 +443,24 @@ const TEXT: Form = {
   delta: (text, _index, finish_reason) => ({ index: 0, text, logprobs: null, finish_reason }),
 };
 
-/** A message's text; of its parts the texts, and a word for each picture. */
+/** A message's text; of its parts the texts, and what can be told of each picture. */
 function contentText(message: unknown): string {
   const content = (message as { content?: unknown } | null)?.content;
   if (!Array.isArray(content)) return String(content ?? '');
   return content
-    .map((part: { type?: unknown; text?: unknown }) =>
-      part.type === 'text' ? String(part.text) : `[${String(part.type)}]`,
-    )
+    .map((part: { type?: unknown; text?: unknown; image_url?: { url?: unknown } }) => {
+      if (part.type === 'text') return String(part.text);
+      return part.type === 'image_url' ? pictureText(String(part.image_url?.url)) : `[${String(part.type)}]`;
+    })
     .join(' ');
+}
+
+/** `[image/png of 68 bytes]`. What vLLM could not decode is refused here too, as far as its first bytes tell. */
+function pictureText(url: string): string {
+  const [whole, type = '', base64 = ''] = /^data:(image\/[a-z+.-]+);base64,([A-Za-z0-9+/]*={0,2})$/.exec(url) ?? [];
+  if (whole !== undefined && base64 !== '') return `[${type} of ${Buffer.from(base64, 'base64').length} bytes]`;
+  if (/^https?:\/\//.test(url)) return `[image at ${url.slice(0, 200)}]`;
+  throw new Error('Failed to load image: the URL must be http(s) or data:image/…;base64');
 }
 
 /** The same question has the same answer; a token is a word with the blank before it. */

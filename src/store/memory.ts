@@ -1,3 +1,4 @@
+import type { Catalog } from '../api/catalog.ts';
 import { type Key, keyText } from '../api/key.ts';
 import { FINALIZER, type Resource } from '../api/resource.ts';
 import { Status } from '../api/status.ts';
@@ -11,6 +12,7 @@ export type MemoryStoreOptions = {
   /** Makes uids. */
   readonly newId: () => string;
   readonly id?: string;
+  readonly catalog?: Catalog;
 };
 
 export type StoreCall = 'list' | 'get' | 'writeStatus' | 'addFinalizer' | 'releaseFinalizer';
@@ -36,7 +38,7 @@ export interface MemoryStore extends Store {
   writes(): number;
 }
 
-export function createMemoryStore({ clock, newId, id = 'memory' }: MemoryStoreOptions): MemoryStore {
+export function createMemoryStore({ clock, newId, id = 'memory', catalog }: MemoryStoreOptions): MemoryStore {
   const entries = new Map<string, Held>();
   const successors = new Map<string, Declared>();
   const faults = new Map<StoreCall, StoreFault[]>();
@@ -58,7 +60,7 @@ export function createMemoryStore({ clock, newId, id = 'memory' }: MemoryStoreOp
 
   function apply(key: Key, rawSpec: unknown, annotations: Readonly<Record<string, string>> = {}): void {
     const name = keyText(key);
-    const declared = declare(rawSpec, annotations);
+    const declared = declare(rawSpec, annotations, catalog);
     const held = entries.get(name);
     const deleting = held?.resource.deletingSinceMs !== undefined;
     if (deleting) successors.set(name, declared);

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { type Catalog, EMPTY_CATALOG } from '../api/catalog.ts';
 import type { Key } from '../api/key.ts';
 import type { Resource, SpecProblem } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import { readSpec } from '../launch/read-spec.ts';
+import { presetHash } from '../launch/spec-hash.ts';
 import type { Result } from '../result.ts';
 
 /** What a person declares under one name, read. */
@@ -13,6 +15,8 @@ export type Declared = {
   readonly specText: string;
   /** Of `specText`: the same for texts that differ in comments, order or layout only. */
   readonly digest: string;
+  /** With a preset: what `Resource.specHash` becomes. */
+  readonly specHash: string | undefined;
   readonly annotations: Readonly<Record<string, string>>;
 };
 
@@ -25,9 +29,19 @@ export type Held = {
   readonly goodText: string | undefined;
 };
 
-export function declare(rawSpec: unknown, annotations: Readonly<Record<string, string>> = {}): Declared {
+export function declare(
+  rawSpec: unknown,
+  annotations: Readonly<Record<string, string>> = {},
+  catalog: Catalog = EMPTY_CATALOG,
+): Declared {
   const specText = canonicalJson(rawSpec);
-  return { spec: readSpec(rawSpec), specText, digest: digestOf(specText), annotations };
+  return {
+    spec: readSpec(rawSpec, catalog),
+    specText,
+    digest: digestOf(specText),
+    specHash: presetHash(rawSpec),
+    annotations,
+  };
 }
 
 export function digestOf(specText: string): string {
@@ -36,7 +50,7 @@ export function digestOf(specText: string): string {
 
 /** The first sight of a resource. */
 export function admit(key: Key, declared: Declared, born: { readonly uid: string; readonly atMs: number }): Held {
-  const { spec, specText, digest, annotations } = declared;
+  const { spec, specText, digest, specHash, annotations } = declared;
   return {
     seenDigest: digest,
     goodText: spec.ok ? specText : undefined,
@@ -49,6 +63,7 @@ export function admit(key: Key, declared: Declared, born: { readonly uid: string
       finalizers: [],
       annotations,
       spec: spec.ok ? spec.value : undefined,
+      ...(spec.ok && specHash !== undefined && { specHash }),
       specGeneration: spec.ok ? 1 : 0,
       problems: spec.ok ? [] : spec.error,
       status: {},
@@ -71,11 +86,11 @@ export function annotate(held: Held, annotations: Declared['annotations']): Held
   return { ...held, resource: { ...held.resource, annotations } };
 }
 
-function reviseSpec(held: Held, { spec, specText, digest }: Declared): Held {
+function reviseSpec(held: Held, { spec, specText, digest, specHash }: Declared): Held {
   const { resource } = held;
   const problems = spec.ok ? [] : spec.error;
   if (digest === held.seenDigest) {
-    // The same text may be judged anew, by another release or with its lines moved.
+    // The same text may be judged anew, by another release or catalog, or with its lines moved.
     const judgedAlike = isDeepStrictEqual(resource.problems, problems);
     const readAlike = !spec.ok || isDeepStrictEqual(resource.spec, spec.value);
     if (judgedAlike && readAlike) return held;
@@ -87,16 +102,25 @@ function reviseSpec(held: Held, { spec, specText, digest }: Declared): Held {
     };
   }
   const goodIsPresent = resource.specGeneration === resource.generation;
-  if (spec.ok && goodIsPresent && isDeepStrictEqual(spec.value, resource.spec)) {
+  const asksAlike = specHash === resource.specHash;
+  if (spec.ok && goodIsPresent && asksAlike && isDeepStrictEqual(spec.value, resource.spec)) {
     const unspoiled = resource.problems.length === 0 ? resource : { ...resource, problems };
     return { seenDigest: digest, goodText: specText, resource: unspoiled }; // a default written out, or left out again
   }
   const generation = resource.generation + 1;
   if (!spec.ok) return { ...held, seenDigest: digest, resource: { ...resource, generation, problems } };
+  const { specHash: _, ...rest } = resource;
   return {
     seenDigest: digest,
     goodText: specText,
-    resource: { ...resource, generation, problems, spec: spec.value, specGeneration: generation },
+    resource: {
+      ...rest,
+      generation,
+      problems,
+      spec: spec.value,
+      ...(specHash !== undefined && { specHash }),
+      specGeneration: generation,
+    },
   };
 }
 

@@ -4,7 +4,7 @@ import { COLUMNS } from '../../src/api/columns.ts';
 import { customResourceDefinition } from '../../src/api/crd.ts';
 import { fieldsOf, type JsonSchema, jsonSchema } from '../../src/api/fields.ts';
 import type { Resource } from '../../src/api/resource.ts';
-import { Spec } from '../../src/api/spec.ts';
+import { PRESET_PARTS, Spec } from '../../src/api/spec.ts';
 import { Status } from '../../src/api/status.ts';
 
 type Node = { readonly path: string; readonly schema: JsonSchema; readonly withinAllOf: boolean };
@@ -167,4 +167,21 @@ test('a column shows the same whether kubectl reads its path or we read the reso
     paths.filter((path) => !known.has(path)),
     ['.metadata.creationTimestamp'],
   );
+});
+
+test('where a preset may say something the API server writes nothing, and a model need not be named', () => {
+  const { spec } = customResourceDefinition() as {
+    readonly spec: { readonly versions: readonly [{ readonly schema: { readonly openAPIV3Schema: JsonSchema } }] };
+  };
+  const whole = spec.versions[0].schema.openAPIV3Schema.properties?.spec ?? {};
+  const parts: readonly string[] = PRESET_PARTS;
+  const filled = Object.entries(whole.properties ?? {}).flatMap(([name, property]) =>
+    nodes(property, name).flatMap(({ path, schema }) => ('default' in schema ? [path] : [])),
+  );
+  assert.deepEqual(
+    filled.filter((path) => parts.includes(path.split('.')[0] ?? '')),
+    [],
+  );
+  assert.ok(filled.includes('replicas') && filled.includes('restartPolicy.maxRestarts'));
+  assert.deepEqual([whole.required, whole.properties?.model?.required], [undefined, undefined]);
 });

@@ -57,3 +57,32 @@ test('a file that is not there, and one without deployments, are told apart', as
   const foreign = await here.runWithInput('apiVersion: v1\nkind: ConfigMap\n', 'render', '-f', '-');
   assert.deepEqual(foreign, { code: 1, stdout: '', stderr: 'error: stdin holds no deployment\n' });
 });
+
+test('plan tells where each value is from, and warns of a model that will not fit; nothing is refused for it', async () => {
+  await using here = workspace();
+  const file = FILE.replace('model: { uri: hf://a/b }', 'preset: gpt-oss-120b');
+  const tight = await here.runWithInput(file, 'plan', '-f', '-', '--set', 'hardware.gpuMemoryGiB=40');
+  assert.equal(tight.code, 0);
+  const told = tight.stdout.split('\n\n')[0]?.split('\n').slice(4) ?? [];
+  assert.deepEqual(
+    told.map((line) => line.trim().replaceAll(/ {2,}/g, '  ')),
+    [
+      'warning: spec.resources: the weights take 60.8 GiB of each GPU, and a GPU of 40 GiB has 35 GiB for them: take at least 2 GPUs of this kind for one copy, or a smaller quantization',
+      'values, and where each is from:',
+      'engine.args  ["--max-num-batched-tokens","1024"]  catalog',
+      'engine.gpuMemoryUtilization  0.95  catalog',
+      'engine.maxModelLen  131072  catalog',
+      'engine.reasoningParser  "openai_gptoss"  catalog',
+      'engine.toolCallParser  "openai"  catalog',
+      'model.uri  "hf://openai/gpt-oss-120b"  catalog',
+      'preset  "gpt-oss-120b"  spec',
+      'replicas  2  spec',
+      'resources.cpusPerTask  16  catalog',
+      'resources.gpusPerNode  1  catalog',
+      'resources.memoryPerGpu  "160G"  catalog',
+      'resources.nodes  1  catalog',
+      'slurm.partitions  ["gpu"]  spec',
+    ],
+  );
+  assert.equal(tight.stdout.split('--- sbatch input of ').length, 3);
+});

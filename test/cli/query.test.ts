@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { json } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { SpecInput } from '../../src/api/spec.ts';
 import type { Endpoint } from '../../src/api/status.ts';
 import { type Workspace, workspace } from './workspace.ts';
@@ -43,7 +45,7 @@ function endpoints(port: number): Endpoint[] {
 }
 
 const chunk = (content: string): string => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
-const asked: { path: string | undefined; body: unknown }[] = [];
+const asked: { path: string | undefined; body: unknown; authorization?: string }[] = [];
 async function note(request: IncomingMessage): Promise<void> {
   asked.push({ path: request.url, body: await json(request) });
 }
@@ -180,4 +182,183 @@ test('a deployment that is not ready is not asked, and the reason is given', asy
     stdout: '',
     stderr: 'error: qwen is not ready: Queued: waiting for GPUs\n  vllm-slurm describe qwen\n',
   });
+});
+
+const engine = (answers: Readonly<Record<string, unknown>>): RequestListener => {
+  return async (request, response) => {
+    const { authorization } = request.headers;
+    const body = request.method === 'POST' ? await json(request) : undefined;
+    asked.push({ path: request.url, body, ...(authorization !== undefined && { authorization }) });
+    response.end(JSON.stringify(answers[request.url ?? ''] ?? { choices: [{ message: { content: 'Yes.' } }] }));
+  };
+};
+const MODELS = { '/v1/models': { data: [{ id: 'first' }, { id: 'second' }] } };
+
+/** The port of the engine behind a workspace. */
+async function readyPort(here: Workspace): Promise<string> {
+  const { stdout } = await here.run('get', 'qwen', '-o', 'json');
+  return String(JSON.parse(stdout).status.endpoints[1].port);
+}
+
+test('an endpoint is asked by hand: by flags or by variables, for the model it serves or the one that is named', async () => {
+  await using here = await serving(engine(MODELS));
+  const port = await readyPort(here);
+  const byFlags = await here.run('query', '--host', '127.0.0.1', '--port', port, 'Why?', '--no-stream');
+  assert.deepEqual(byFlags, { code: 0, stdout: 'Yes.\n', stderr: '' });
+  assert.deepEqual(asked.splice(-2), [
+    { path: '/v1/models', body: undefined },
+    { path: '/v1/chat/completions', body: { model: 'first', messages: [{ role: 'user', content: 'Why?' }] } },
+  ]);
+  const variables = { VLLM_HOST: '127.0.0.1', VLLM_PORT: port, VLLM_API_KEY: 'key-of-the-endpoint' };
+  const byVariables = await here.runWith(variables, 'query', '--prompt', 'Why?', '--model', 'second', '--no-stream');
+  assert.deepEqual(byVariables, { code: 0, stdout: 'Yes.\n', stderr: '' });
+  assert.deepEqual(asked.pop(), {
+    path: '/v1/chat/completions',
+    body: { model: 'second', messages: [{ role: 'user', content: 'Why?' }] },
+    authorization: 'Bearer key-of-the-endpoint',
+  });
+});
+
+test('a deployment is asked at another address when one is given, as through a tunnel', async () => {
+  await using here = await serving(engine({}));
+  const port = await readyPort(here);
+  const { code } = await here.run('query', 'qwen', 'Why?', '--host', 'localhost', '--port', port, '--no-stream');
+  assert.equal(code, 0);
+  assert.deepEqual(asked.pop(), {
+    path: '/v1/chat/completions',
+    body: { model: 'served-name', messages: [{ role: 'user', content: 'Why?' }] },
+  });
+});
+
+test('--list-models prints the names that are served, --export what other clients need; nothing is asked', async () => {
+  await using here = await serving(engine(MODELS));
+  const port = await readyPort(here);
+  const before = asked.length;
+  assert.deepEqual(await here.run('query', 'qwen', '--list-models'), {
+    code: 0,
+    stdout: 'first\nsecond\n',
+    stderr: '',
+  });
+  const listed = JSON.parse((await here.run('query', 'qwen', '--list-models', '--json')).stdout);
+  assert.deepEqual(listed, MODELS['/v1/models']);
+  assert.deepEqual((await here.run('query', 'qwen', '--export')).stdout.split('\n'), [
+    `export OPENAI_BASE_URL=http://127.0.0.1:${port}/v1`,
+    'export OPENAI_API_KEY=none',
+    'export OPENAI_MODEL=served-name',
+    'export VLLM_HOST=127.0.0.1',
+    `export VLLM_PORT=${port}`,
+    '',
+  ]);
+  assert.deepEqual(
+    asked.splice(before).map(({ path }) => path),
+    ['/v1/models', '/v1/models'],
+  );
+});
+
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+test('pictures go along with the question, from files and by address', async () => {
+  await using here = await serving(engine({}));
+  writeFileSync(path.join(here.home, 'pixel.png'), Buffer.from(PIXEL, 'base64'));
+  const pictures = ['--image', 'pixel.png', '--image-url', 'https://example.org/cat.jpg'];
+  const { code } = await here.run('query', 'qwen', 'What is this?', '--no-stream', ...pictures);
+  assert.equal(code, 0);
+  assert.deepEqual(asked.pop()?.body, {
+    model: 'served-name',
+    messages: [
+      {
+        role: 'user',
+        content: [
+          { type: 'image_url', image_url: { url: `data:image/png;base64,${PIXEL}` } },
+          { type: 'image_url', image_url: { url: 'https://example.org/cat.jpg' } },
+          { type: 'text', text: 'What is this?' },
+        ],
+      },
+    ],
+  });
+});
+
+test('a file that is no picture is not sent', async () => {
+  await using here = await serving(engine({}));
+  writeFileSync(path.join(here.home, 'letter.png'), 'Dear model');
+  const before = asked.length;
+  assert.deepEqual(await here.run('query', 'qwen', 'What is this?', '--image', 'letter.png'), {
+    code: 1,
+    stdout: '',
+    stderr: 'error: letter.png is no image: PNG, JPEG, GIF, WebP, BMP and TIFF are known by their first bytes\n',
+  });
+  assert.equal(asked.length, before);
+});
+
+test('without a prompt the question is read from stdin; an empty one is not asked', async () => {
+  await using here = await serving(engine({}));
+  assert.equal((await here.runWithInput('Why\nnot?\n', 'query', 'qwen', '--no-stream')).code, 0);
+  assert.deepEqual(asked.pop()?.body, {
+    model: 'served-name',
+    messages: [{ role: 'user', content: 'Why\nnot?' }],
+  });
+  assert.deepEqual(await here.runWithInput('', 'query', 'qwen'), {
+    code: 2,
+    stdout: '',
+    stderr: 'error: nothing to ask: give a prompt, or text on stdin\n',
+  });
+});
+
+async function closedPort(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return String(port);
+}
+
+test('an address that is not reached is told with the way through a login node', async () => {
+  await using here = workspace();
+  const port = await closedPort();
+  const { code, stderr } = await here.run(
+    ...['query', '--host', '127.0.0.1', '--port', port, '--model', 'm', 'Why?'],
+    ...['--set', 'cluster.commandPrefix=ssh,login1'],
+  );
+  assert.equal(code, 1);
+  assert.deepEqual(stderr.split('\n').slice(1), [
+    'Compute nodes are often not reached from elsewhere. Through a host that reaches them, in another terminal:',
+    `  ssh -N -L ${port}:127.0.0.1:${port} login1`,
+    'and then:',
+    `  vllm-slurm query --host localhost --port ${port}`,
+    '',
+  ]);
+});
+
+test('whom to ask must be said', async () => {
+  await using here = workspace();
+  assert.deepEqual(await here.run('query', '--prompt', 'Why?'), {
+    code: 2,
+    stdout: '',
+    stderr: 'error: whom to ask? Name a deployment, or give --host, or set VLLM_HOST\n',
+  });
+});
+
+test('the stand-in engine takes a picture and tells of it', async () => {
+  await using here = workspace();
+  const port = await closedPort();
+  const standIn = fileURLToPath(new URL('../../src/standin/stand-in.ts', import.meta.url));
+  const child = spawn(process.execPath, [standIn, 'serve', 'model', '--host', '127.0.0.1', '--port', port], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on('data', (text) => String(text).includes('startup complete') && resolve());
+      child.on('exit', () => reject(new Error('it ended')));
+    });
+    writeFileSync(path.join(here.home, 'pixel.png'), Buffer.from(PIXEL, 'base64'));
+    const address = ['--host', '127.0.0.1', '--port', port];
+    const answered = await here.run('query', ...address, 'What is this?', '--image', 'pixel.png');
+    assert.deepEqual(answered, {
+      code: 0,
+      stdout: `This is a stand-in, not a language model. It was asked: "[image/png of ${Buffer.from(PIXEL, 'base64').length} bytes] What is this?"\n`,
+      stderr: '',
+    });
+  } finally {
+    child.kill();
+  }
 });

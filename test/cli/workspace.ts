@@ -43,6 +43,8 @@ export type Workspace = {
   start(...args: readonly string[]): Running;
   run(...args: readonly string[]): Promise<Finished>;
   runWithInput(input: string, ...args: readonly string[]): Promise<Finished>;
+  /** With these variables besides. */
+  runWith(variables: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Finished>;
   /** Ends every command that still runs. */
   killAll(): Promise<void>;
   /** The same, and removes everything. */
@@ -57,7 +59,9 @@ export function workspace(): Workspace {
   writeFileSync(path.join(directory, STORE_ID_FILE), `id: ${STORE_ID}\n`);
   const running = new Set<Running>();
 
-  function start(...args: readonly string[]): Running {
+  const start = (...args: readonly string[]): Running => startWith({}, ...args);
+
+  function startWith(variables: Readonly<Record<string, string>>, ...args: readonly string[]): Running {
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd: home,
       env: {
@@ -66,6 +70,7 @@ export function workspace(): Workspace {
         VLLM_SLURM_DIRECTORY: directory,
         VLLM_SLURM_LOG_DIRECTORY: logs,
         VLLM_SLURM_CLUSTER_TYPE: 'local',
+        ...variables,
       },
       timeout: DEADLINE_MS,
       killSignal: 'SIGKILL',
@@ -137,6 +142,11 @@ export function workspace(): Workspace {
     runWithInput(input, ...args) {
       const one = start(...args);
       one.child.stdin?.end(input);
+      return one.finished;
+    },
+    runWith(variables, ...args) {
+      const one = startWith(variables, ...args);
+      one.child.stdin?.end();
       return one.finished;
     },
     killAll,

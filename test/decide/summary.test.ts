@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { withTransitions } from '../../src/decide/conditions.ts';
 import { cut } from '../../src/decide/cut.ts';
 import { decide } from '../../src/decide/decide.ts';
+import { catalogOf } from '../gen/catalog.ts';
 import {
   ANSWERS,
   at,
@@ -366,5 +367,26 @@ describe('a condition', () => {
 describe('a text too long', () => {
   it('is cut with a sign, and halves no character', () => {
     assert.deepEqual([cut('abc', 3), cut('abcd', 3), cut('a😀bc', 3), cut('', 0)], ['abc', 'ab…', 'a…', '']);
+  });
+});
+
+describe('a model that will not fit its GPUs', () => {
+  const site = { ...observation({}).site, catalog: catalogOf({ big: {} }), hardware: { gpuMemoryGiB: 24 } };
+  const spec = { model: { uri: 'hf://org/big' } };
+
+  it('is said from before the first submission, which is made all the same', () => {
+    const { actions, status } = decide({ ...observation({ spec }), site });
+    assert.deepEqual(
+      actions.flatMap((action) => (action.kind === 'submit' ? [action.name] : [])),
+      ['vllm.default.chat.r0.a1'],
+    );
+    const fits = conditionOf(status, 'ModelFits');
+    assert.deepEqual([fits?.status, fits?.reason], ['False', 'TooSmall']);
+    assert.match(fits?.message ?? '', /^spec\.resources: the weights take 37\.3 GiB of each GPU/);
+  });
+
+  it('is a condition only while it is so', () => {
+    const { status } = decide({ ...observation({ spec }), site: { ...site, hardware: { gpuMemoryGiB: 80 } } });
+    assert.equal(conditionOf(status, 'ModelFits'), undefined);
   });
 });

@@ -18,9 +18,9 @@ const READY_MS = 600_000;
 describe('real vLLM on nodes with addresses of their own', { skip: whyNoBed() ?? false }, () => {
   const on = setStage({ nodes: 3 });
 
-  /** Three tokens, the same each time: weights and prompt are. */
+  /** A few tokens, the same each time: weights and prompt are. */
   const ask = (name: string): Promise<string> =>
-    on.desk.tell('query', name, 'hello', '--max-tokens=3', '--temperature=0', '--no-stream');
+    on.desk.tell('query', name, 'hello', '--max-tokens=16', '--temperature=0', '--no-stream');
 
   async function load(name: string, seconds: number): Promise<LoadReport> {
     const { url } = await on.desk.status(name);
@@ -111,7 +111,7 @@ describe('real vLLM on nodes with addresses of their own', { skip: whyNoBed() ??
       await on.desk.write(name, await spec());
       const { lastFailure } = await on.desk.shows(name, 'Stalled', READY_MS, ({ phase }) => phase === 'Stalled');
       assert.equal(lastFailure?.exitCode, exitCode);
-      assert.match(lastFailure?.logTail ?? '', words);
+      assert.match(`${lastFailure?.message}\n${lastFailure?.logTail}`, words);
       assert.equal((await jobsOf(on.bed, name)).length, 1);
       await on.desk.remove(name);
     });
@@ -127,7 +127,7 @@ describe('real vLLM on nodes with addresses of their own', { skip: whyNoBed() ??
       engine: { ...spec.engine, env: { ...env, HF_ENDPOINT: hub.endpoint } },
     });
     const { lastFailure } = await on.desk.shows('gated', 'Stalled', READY_MS, ({ phase }) => phase === 'Stalled');
-    assert.equal(lastFailure?.exitCode, 76);
+    assert.equal(lastFailure?.exitCode, 76, lastFailure?.logTail);
     const asked = hub
       .said()
       .split('\n')

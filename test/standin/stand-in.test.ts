@@ -113,20 +113,21 @@ describe('the stand-in engine', { concurrency: 4 }, () => {
     await isUp(engine);
     const answer = await clientOf(engine).chat.completions.create({
       model: 'echo',
-      max_tokens: 14,
+      max_tokens: 20,
       messages: [
         {
           role: 'user',
           content: [
             { type: 'text', text: 'what is this' },
             { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } },
+            { type: 'image_url', image_url: { url: 'https://example.org/cat.png' } },
           ],
         },
       ],
     });
     assert.equal(
       answer.choices[0]?.message.content,
-      'This is a stand-in, not a language model. It was asked: "what is this',
+      'This is a stand-in, not a language model. It was asked: "what is this [image/png of 3 bytes] [image at',
     );
     assert.equal(answer.choices[0]?.finish_reason, 'length');
   });

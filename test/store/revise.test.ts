@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { admit, canonicalJson, declare, type Held, revise } from '../../src/store/revise.ts';
+import { catalogOf } from '../gen/catalog.ts';
 
 const MODEL = { model: { uri: 'hf://org/model' } };
 const BAD = { model: {}, replicas: 1 };
@@ -79,4 +80,37 @@ test('a text that another release judges otherwise keeps its generation', () => 
 test('canonical JSON does not depend on the order of keys', () => {
   assert.equal(canonicalJson({ b: [1, { d: null, c: undefined }], a: 'x' }), '{"a":"x","b":[1,{"c":null,"d":null}]}');
   assert.equal(canonicalJson({ a: 'x', b: [1, { c: null, d: null }] }), '{"a":"x","b":[1,{"c":null,"d":null}]}');
+});
+
+describe('another catalog', () => {
+  const before = catalogOf({ big: { engine: { maxModelLen: 4096 } } });
+  const later = catalogOf({ big: { engine: { maxModelLen: 8192 } } });
+  const key = { namespace: 'default', name: 'web' };
+  const first = admit(key, declare({ preset: 'big' }, {}, before), { uid: 'uid-1', atMs: 0 });
+
+  test('is no edit: the next attempt is made from it, the jobs there are are known as before', () => {
+    const { resource } = revise(first, declare({ preset: 'big' }, {}, later));
+    assert.deepEqual([resource.generation, resource.specGeneration, resource.spec?.engine.maxModelLen], [1, 1, 8192]);
+    assert.equal(resource.specHash, first.resource.specHash);
+  });
+
+  test('without the preset leaves the last good spec in force, and says why', () => {
+    const { resource } = revise(first, declare({ preset: 'big' }));
+    assert.deepEqual(
+      [resource.generation, resource.spec?.engine.maxModelLen, resource.problems.map(({ field }) => field)],
+      [1, 4096, ['spec.preset']],
+    );
+  });
+
+  test('is another matter than a word of the person, which is an edit even if the preset says the same', () => {
+    const written = declare({ preset: 'big', engine: { maxModelLen: 4096 } }, {}, before);
+    const { resource } = revise(first, written);
+    assert.equal(resource.generation, 2);
+    assert.notEqual(resource.specHash, first.resource.specHash);
+    const without = revise(
+      first,
+      declare({ model: { uri: 'hf://org/big' }, engine: { maxModelLen: 4096 } }, {}, before),
+    );
+    assert.deepEqual([without.resource.generation, without.resource.specHash], [2, undefined]);
+  });
 });

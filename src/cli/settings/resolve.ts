@@ -79,6 +79,9 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     }),
     directory: absolute(settings.directory, 'directory'),
     logDirectory: absolute(settings.logDirectory, 'logDirectory'),
+    ...(settings.catalogDirectory !== undefined && {
+      catalogDirectory: absolute(settings.catalogDirectory, 'catalogDirectory'),
+    }),
     secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),
     local: { ...settings.local, directory: absolute(settings.local.directory, 'local', 'directory') },
   };

@@ -15,9 +15,14 @@ export function parseSinfo(output: string): readonly NodeInfo[] {
   for (const line of output.split('\n')) {
     const [, name, state, address] = /^([^\s=]+)=([^\s=]+)=(\S+)\s*$/.exec(line) ?? [];
     if (name === undefined || state === undefined || address === undefined || nodes.has(name)) continue;
-    nodes.set(name, { name, address, state: state.toLowerCase().replace(FLAGS, '') });
+    nodes.set(name, { name, address, state: withoutFlags(state) });
   }
   return [...nodes.values()];
+}
+
+/** `IDLE*` to `idle`. */
+export function withoutFlags(state: string): string {
+  return state.toLowerCase().replace(FLAGS, '');
 }
 
 /** Not responding, powering, rebooting, planned, draining for backfill and the like. Source: sinfo(1) NODE STATE CODES. */

@@ -1,4 +1,5 @@
 import { Composer, type Document, LineCounter, Parser } from 'yaml';
+import { type Catalog, EMPTY_CATALOG } from '../../api/catalog.ts';
 import type { Key } from '../../api/key.ts';
 import { API_VERSION, GROUP, KIND, type SpecProblem } from '../../api/resource.ts';
 import { DNS_LABEL } from '../../api/spec.ts';
@@ -39,7 +40,7 @@ type Verdict =
   | { readonly kind: 'bad'; readonly problem: StoreProblem };
 
 /** Every resource of one file, or why there is none. Pure; takes about a second a MiB. */
-export function readDocuments(file: string, bytes: Uint8Array): Reading {
+export function readDocuments(file: string, bytes: Uint8Array, catalog: Catalog = EMPTY_CATALOG): Reading {
   const decoded = decodeText(file, bytes);
   if (!decoded.ok) return unreadable(decoded.error, '');
   const text = decoded.value;
@@ -55,7 +56,7 @@ export function readDocuments(file: string, bytes: Uint8Array): Reading {
     // Where one document is cut off, the borders of the others are in doubt too: all of the file stays as it was.
     if (fault)
       return unreadable({ file, line: lines.linePos(fault.pos[0]).line, message: oneLine(fault.message) }, text);
-    if (document.contents) verdicts.push(judge(file, document as Document.Parsed, lines));
+    if (document.contents) verdicts.push(judge(file, document as Document.Parsed, lines, catalog));
   }
   const problems = verdicts.flatMap((verdict) => (verdict.kind === 'bad' ? [verdict.problem] : []));
   const doubts = verdicts.flatMap((verdict) => ('problem' in verdict ? [verdict.problem] : []));
@@ -78,7 +79,7 @@ function parse(text: string, lines: LineCounter): Iterable<Document> {
   return composer.compose(new Parser(lines.addNewLine).parse(text), false, text.length);
 }
 
-function judge(file: string, document: Document.Parsed, lines: LineCounter): Verdict {
+function judge(file: string, document: Document.Parsed, lines: LineCounter, catalog: Catalog): Verdict {
   const at = (field: string) => lineOfField(document, lines, field);
   const bad = (field: string, message: string): Verdict => ({
     kind: 'bad',
@@ -126,7 +127,8 @@ function judge(file: string, document: Document.Parsed, lines: LineCounter): Ver
   }
 
   try {
-    const declared = declareAll(raw, metadata, (problem) => ({ ...problem, file, line: at(problem.field) }));
+    const place = (problem: SpecProblem) => ({ ...problem, file, line: at(problem.field) });
+    const declared = declareAll(raw, metadata, catalog, place);
     return { kind: 'ours', claim: { key: { namespace, name }, file, line: at('kind'), declared } };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -138,6 +140,7 @@ function judge(file: string, document: Document.Parsed, lines: LineCounter): Ver
 function declareAll(
   raw: Readonly<Record<string, unknown>>,
   metadata: Readonly<Record<string, unknown>>,
+  catalog: Catalog,
   place: (problem: SpecProblem) => SpecProblem,
 ): Declared {
   const given = Object.entries(isRecord(metadata.annotations) ? metadata.annotations : {});
@@ -151,7 +154,7 @@ function declareAll(
   const annotations = Object.fromEntries(
     given.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );
-  const declared = declare(raw.spec, annotations);
+  const declared = declare(raw.spec, annotations, catalog);
   const all = [...problems, ...(declared.spec.ok ? [] : declared.spec.error)];
   return all.length === 0 ? declared : { ...declared, spec: err(all.map(place)) };
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { Catalog } from '../../api/catalog.ts';
 import { type Key, keyText, sameKey } from '../../api/key.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { canonicalJson } from '../revise.ts';
@@ -27,6 +28,7 @@ export type EditorOptions = {
   readonly files: Files;
   readonly maxFileBytes: number;
   readonly newId: () => string;
+  readonly catalog: Catalog;
 };
 
 type Found = {
@@ -40,12 +42,12 @@ type Found = {
 
 const BYTE_ORDER_MARK = '\uFEFF';
 
-export function createEditor({ directory, files, maxFileBytes, newId }: EditorOptions): Editor {
+export function createEditor({ directory, files, maxFileBytes, newId, catalog }: EditorOptions): Editor {
   async function setReplicas(key: Key, replicas: number): Promise<Result<void, StoreError>> {
     return edit(key, async (found) => {
       const { text, reading } = found;
       const next = withReplicas(text, key, replicas);
-      const changed = next === undefined ? undefined : readDocuments('', Buffer.from(next));
+      const changed = next === undefined ? undefined : readDocuments('', Buffer.from(next), catalog);
       const claim = changed?.claims.find((one) => sameKey(one.key, key));
       if (claim && !claim.declared.spec.ok) {
         const [problem] = claim.declared.spec.error;
@@ -69,7 +71,7 @@ export function createEditor({ directory, files, maxFileBytes, newId }: EditorOp
       const wanted = reading.claims
         .filter((one) => !sameKey(one.key, key))
         .map((one) => [one.key, one.declared.specText]);
-      const left = next === undefined ? undefined : readDocuments('', Buffer.from(next)).claims;
+      const left = next === undefined ? undefined : readDocuments('', Buffer.from(next), catalog).claims;
       const got = left?.map((one) => [one.key, one.declared.specText]);
       if (next === undefined || !isDeepStrictEqual(got, wanted)) return err(byHand(found, `remove ${keyText(key)}`));
       return write(found, next);
@@ -89,7 +91,7 @@ export function createEditor({ directory, files, maxFileBytes, newId }: EditorOp
   }
 
   async function find(key: Key): Promise<Result<Found, StoreError>> {
-    const { readings } = await createScanner({ directory, files, maxFileBytes, settle: false })();
+    const { readings } = await createScanner({ directory, files, maxFileBytes, catalog, settle: false })();
     const claims = [...readings.values()]
       .flatMap((reading) => reading.claims)
       .filter((claim) => sameKey(claim.key, key));
@@ -109,7 +111,7 @@ export function createEditor({ directory, files, maxFileBytes, newId }: EditorOp
     const text = decodeText(claim.file, bytes);
     if (!text.ok) return err(unavailable(`${claim.file}: ${text.error.message}`));
     const mark = Buffer.from(bytes.subarray(0, 3)).equals(Buffer.from(BYTE_ORDER_MARK)) ? BYTE_ORDER_MARK : '';
-    return ok({ path, text: text.value, mark, facts, reading: readDocuments(claim.file, bytes) });
+    return ok({ path, text: text.value, mark, facts, reading: readDocuments(claim.file, bytes, catalog) });
   }
 
   async function write(found: Found, text: string): Promise<Result<void, StoreError>> {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { Catalog } from '../../api/catalog.ts';
 import { type Key, keyText } from '../../api/key.ts';
 import type { Resource } from '../../api/resource.ts';
 import { err, ok, type Result } from '../../result.ts';
@@ -44,11 +45,12 @@ export type LedgerOptions = {
   readonly files: Files;
   readonly storeId: string;
   readonly newId: () => string;
+  readonly catalog: Catalog;
   /** Why nothing may be written now: the lock is lost, the directory is another. */
   readonly forbidden: () => Promise<StoreError | undefined>;
 };
 
-export function createLedger({ directory, files, storeId, newId, forbidden }: LedgerOptions): Ledger {
+export function createLedger({ directory, files, storeId, newId, catalog, forbidden }: LedgerOptions): Ledger {
   const entries = new Map<string, Entry>();
   const views = new Map<string, Resource>();
   const sealed = new Map<string, StoreProblem>();
@@ -152,7 +154,7 @@ export function createLedger({ directory, files, storeId, newId, forbidden }: Le
       if (entries.has(name)) return;
       await inTurn(name, async () => {
         if (entries.has(name)) return;
-        const record = await readRecord(files, directory, file, storeId);
+        const record = await readRecord(files, directory, file, { storeId, catalog });
         if (record && !record.ok) sealed.set(name, record.error);
         else sealed.delete(name);
         if (!record?.ok || !key) return;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Catalog } from '../../api/catalog.ts';
 import { err, type Result } from '../../result.ts';
 import type { StoreProblem } from '../store.ts';
 import { decodeText } from './decode.ts';
@@ -14,7 +15,7 @@ export async function readRecord(
   files: Files,
   directory: string,
   file: string,
-  storeId: string,
+  { storeId, catalog }: { readonly storeId: string; readonly catalog: Catalog },
 ): Promise<Result<Recorded, StoreProblem> | undefined> {
   const key = statusFileKey(file);
   if (!key) return err({ file, message: 'is named like a status file and is none: rename it' });
@@ -23,7 +24,7 @@ export async function readRecord(
     if (bytes.length > MAX_BYTES)
       return err({ file, message: `is larger than any status file: over ${MAX_BYTES} bytes` });
     const text = decodeText(file, bytes);
-    const record = text.ok ? parseRecord(file, key, text.value) : text;
+    const record = text.ok ? parseRecord(file, key, text.value, catalog) : text;
     if (record.ok && record.value.storeId !== storeId) {
       return err({
         file,

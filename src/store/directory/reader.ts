@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { type Catalog, EMPTY_CATALOG } from '../../api/catalog.ts';
 import { keyText } from '../../api/key.ts';
 import type { Resource } from '../../api/resource.ts';
 import { type Clock, systemClock } from '../../clock.ts';
@@ -32,8 +33,9 @@ type Known = { readonly fingerprint: string; readonly record: Result<Recorded, S
 export async function openDirectory(
   directory: string,
   clock: Clock = systemClock,
+  catalog: Catalog = EMPTY_CATALOG,
 ): Promise<Result<Reader, StoreError>> {
-  const settings = { ...DIRECTORY_DEFAULTS, directory };
+  const settings = { ...DIRECTORY_DEFAULTS, directory, catalog };
   const { files } = settings;
   const found = await readStoreId(files, directory);
   if (!found.ok) return found;
@@ -86,7 +88,7 @@ export async function openDirectory(
     const facts = await files.facts(join(directory, file)).catch(() => undefined);
     const before = known.get(file);
     if (facts && facts.fingerprint === before?.fingerprint) return before.record;
-    const record = await readRecord(files, directory, file, storeId);
+    const record = await readRecord(files, directory, file, { storeId, catalog });
     if (record && facts) known.set(file, { fingerprint: facts.fingerprint, record });
     else known.delete(file);
     return record;

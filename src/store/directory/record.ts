@@ -1,10 +1,12 @@
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { type Catalog, EMPTY_CATALOG } from '../../api/catalog.ts';
 import { type Key, sameKey } from '../../api/key.ts';
 import { API_VERSION, KIND } from '../../api/resource.ts';
 import { Status } from '../../api/status.ts';
 import { rfc3339Ms } from '../../api/time.ts';
 import { readSpec } from '../../launch/read-spec.ts';
+import { presetHash } from '../../launch/spec-hash.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { canonicalJson, type Held } from '../revise.ts';
 import type { StoreProblem } from '../store.ts';
@@ -75,7 +77,12 @@ export function formatRecord({ held, source, storeId }: Recorded): string {
 }
 
 /** The way back. A file that says less than the whole truth is refused: uid and attempt counters hang on it. */
-export function parseRecord(file: string, key: Key, text: string): Result<Recorded, StoreProblem> {
+export function parseRecord(
+  file: string,
+  key: Key,
+  text: string,
+  catalog: Catalog = EMPTY_CATALOG,
+): Result<Recorded, StoreProblem> {
   const refuse = (message: string, line?: number) => err({ file, ...(line !== undefined && { line }), message });
   if (!text.replaceAll('\r\n', '\n').endsWith(END))
     return refuse('is cut off: its last line must be "..."', text.split('\n').length);
@@ -94,7 +101,8 @@ export function parseRecord(file: string, key: Key, text: string): Result<Record
   if (!sameKey(metadata, key)) return refuse(`belongs to ${metadata.namespace}/${metadata.name}, as it says itself`);
 
   const goodText = spec === undefined ? undefined : canonicalJson(spec);
-  const read = readSpec(spec);
+  const read = readSpec(spec, catalog);
+  const specHash = presetHash(spec);
   return ok({
     source,
     storeId: store,
@@ -110,8 +118,9 @@ export function parseRecord(file: string, key: Key, text: string): Result<Record
         ...(metadata.deletionTimestamp !== undefined && { deletingSinceMs: Date.parse(metadata.deletionTimestamp) }),
         finalizers: metadata.finalizers,
         annotations: metadata.annotations,
-        // A release may be stricter than the one that found it good; then there is none until it is written anew.
+        // A release may be stricter than the one that found it good, a catalog may lack its preset; then there is none until it is written anew.
         spec: read.ok ? read.value : undefined,
+        ...(read.ok && specHash !== undefined && { specHash }),
         specGeneration,
         problems: [],
         status,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Catalog } from '../../api/catalog.ts';
 import { keyText } from '../../api/key.ts';
 import type { StoreProblem } from '../store.ts';
 import { abreast } from './abreast.ts';
@@ -10,6 +11,7 @@ export type ScanOptions = {
   readonly directory: string;
   readonly files: Files;
   readonly maxFileBytes: number;
+  readonly catalog: Catalog;
   /** A changed file is read once it is seen unchanged by a second scan: a writer may be at work. */
   readonly settle: boolean;
 };
@@ -33,7 +35,7 @@ type Known = {
 type Look = { readonly fingerprint: string } | { readonly problem: StoreProblem } | undefined;
 
 /** Looks at a directory again and again; an unchanged file costs one `stat`. Throws when the directory cannot be listed. */
-export function createScanner({ directory, files, maxFileBytes, settle }: ScanOptions): () => Promise<Scan> {
+export function createScanner({ directory, files, maxFileBytes, catalog, settle }: ScanOptions): () => Promise<Scan> {
   let known: ReadonlyMap<string, Known> = new Map();
   let waiting: ReadonlyMap<string, string> = new Map();
 
@@ -101,7 +103,7 @@ export function createScanner({ directory, files, maxFileBytes, settle }: ScanOp
     try {
       const { bytes, facts } = await files.read(join(directory, file), maxFileBytes);
       if (bytes.length > maxFileBytes) return refusal(facts.fingerprint, { file, message: tooLarge(facts.size) });
-      return { fingerprint: facts.fingerprint, reading: readDocuments(file, bytes), refused: false };
+      return { fingerprint: facts.fingerprint, reading: readDocuments(file, bytes, catalog), refused: false };
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
       return refusal(fingerprint, { file, message: `cannot be read: ${explainDisk(error)}` });

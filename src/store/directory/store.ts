@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
+import { type Catalog, EMPTY_CATALOG } from '../../api/catalog.ts';
 import { type Key, keyText } from '../../api/key.ts';
 import { FINALIZER, type Resource } from '../../api/resource.ts';
 import { Status } from '../../api/status.ts';
@@ -30,6 +31,8 @@ export type DirectoryStoreOptions = {
   readonly maxFileBytes?: number;
   readonly newId?: () => string;
   readonly files?: Files;
+  /** Presets that specs may name. */
+  readonly catalog?: Catalog;
 };
 
 export interface DirectoryExtras extends Editor {
@@ -44,6 +47,7 @@ export const DIRECTORY_DEFAULTS = {
   maxFileBytes: 1024 * 1024,
   newId: (): string => randomUUID(),
   files: diskFiles,
+  catalog: EMPTY_CATALOG,
   log: (): void => undefined,
 };
 const WRITE_DEADLINE_MS = 30_000;
@@ -53,7 +57,7 @@ export async function createDirectoryStore(
   options: DirectoryStoreOptions,
 ): Promise<Result<Store & DirectoryExtras, StoreError>> {
   const settings = { ...DIRECTORY_DEFAULTS, ...options };
-  const { directory, clock, log, settleMs, newId, files } = settings;
+  const { directory, clock, log, settleMs, newId, files, catalog } = settings;
   const taken = await takePlace(files, { directory, clock, newId, log });
   if (!taken.ok) return taken;
   const place = taken.value;
@@ -62,7 +66,7 @@ export async function createDirectoryStore(
   const wake = (key: Key): void => {
     for (const waker of wakers) waker(key);
   };
-  const ledger = createLedger({ directory, files, storeId: place.id, newId, forbidden: place.forbidden });
+  const ledger = createLedger({ directory, files, storeId: place.id, newId, catalog, forbidden: place.forbidden });
   const scan = createScanner({ ...settings, settle: settleMs > 0 });
   const sight = createSight({ ...settings, place, scan, ledger, wake });
   const rounds = createRounds(clock, async () => {

@@ -13,14 +13,16 @@ export const LAST_GOOD_ANNOTATION = `${GROUP}/last-good-spec`;
 
 /** The API server takes 256 KiB of annotations, and others have some, too. A spec that is longer is not noted. */
 const LONGEST = 64 * 1024;
-const Note = z.object({ generation: z.int(), spec: z.unknown() });
+const Note = z.object({ generation: z.int(), spec: z.unknown(), specHash: z.string().optional() });
 
 /** What was noted, read as anybody's input: whoever may edit the spec may edit this. */
 export function notedSpec({ metadata }: KubernetesObject): GoodSpec | undefined {
   const note = Note.safeParse(parsed(metadata.annotations[LAST_GOOD_ANNOTATION]));
   if (!note.success) return undefined;
   const read = readSpec(note.data.spec);
-  return read.ok ? { uid: metadata.uid, generation: note.data.generation, spec: read.value } : undefined;
+  if (!read.ok) return undefined;
+  const { generation, specHash } = note.data;
+  return { uid: metadata.uid, generation, spec: read.value, ...(specHash !== undefined && { specHash }) };
 }
 
 /**
@@ -30,7 +32,9 @@ export function notedSpec({ metadata }: KubernetesObject): GoodSpec | undefined 
 export function noteWanted(seen: Resource, object: KubernetesObject): string | null | undefined {
   const noted = object.metadata.annotations[LAST_GOOD_ANNOTATION];
   if (seen.problems.length === 0 || !seen.spec) return noted === undefined ? undefined : null;
-  const wanted = JSON.stringify({ generation: seen.specGeneration, spec: seen.spec });
+  // What its preset said is in it: by then the catalog may say something else, or nothing.
+  const { preset: _, ...spec } = seen.spec;
+  const wanted = JSON.stringify({ generation: seen.specGeneration, spec, specHash: seen.specHash });
   if (wanted.length > LONGEST || isDeepStrictEqual(parsed(noted), JSON.parse(wanted))) return undefined;
   return wanted;
 }

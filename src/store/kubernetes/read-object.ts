@@ -1,14 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Catalog } from '../../api/catalog.ts';
 import { GROUP, type Resource } from '../../api/resource.ts';
 import type { Spec } from '../../api/spec.ts';
 import { Status } from '../../api/status.ts';
 import { type KubernetesObject, keyOfObject } from '../../kubernetes/object.ts';
 import { readSpec } from '../../launch/read-spec.ts';
+import { presetHash } from '../../launch/spec-hash.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { LAST_GOOD_ANNOTATION, notedSpec } from './last-good.ts';
 
 /** The newest spec of a resource that was good. */
-export type GoodSpec = { readonly uid: string; readonly generation: number; readonly spec: Spec };
+export type GoodSpec = {
+  readonly uid: string;
+  readonly generation: number;
+  readonly spec: Spec;
+  readonly specHash?: string;
+};
 
 /**
  * An object of the API server as a resource. What slipped past the CustomResourceDefinition, or the admission of an
@@ -16,13 +23,18 @@ export type GoodSpec = { readonly uid: string; readonly generation: number; read
  * @param good of an earlier view, if any
  * @returns an error in words when its status, which holds what is remembered of the jobs, cannot be read
  */
-export function readObject(object: KubernetesObject, good: GoodSpec | undefined): Result<Resource, string> {
+export function readObject(
+  object: KubernetesObject,
+  good: GoodSpec | undefined,
+  catalog?: Catalog,
+): Result<Resource, string> {
   const { metadata } = object;
   const status = Status.safeParse(object.status ?? {});
   if (!status.success)
     return err(status.error.issues.map(({ path, message }) => `status.${path.join('.')}: ${message}`).join('; '));
-  const read = readSpec(object.spec);
+  const read = readSpec(object.spec, catalog);
   const before = read.ok ? undefined : good?.uid === metadata.uid ? good : notedSpec(object);
+  const specHash = read.ok ? presetHash(object.spec) : before?.specHash;
   return ok({
     key: keyOfObject(object),
     uid: metadata.uid,
@@ -33,6 +45,7 @@ export function readObject(object: KubernetesObject, good: GoodSpec | undefined)
     finalizers: metadata.finalizers,
     annotations: ownAnnotations(object),
     spec: read.ok ? read.value : before?.spec,
+    ...(specHash !== undefined && { specHash }),
     specGeneration: read.ok ? metadata.generation : (before?.generation ?? 0),
     problems: read.ok ? [] : read.error,
     status: status.data,

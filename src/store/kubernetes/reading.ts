@@ -1,4 +1,6 @@
+import type { Catalog } from '../../api/catalog.ts';
 import type { Resource } from '../../api/resource.ts';
+import type { Spec } from '../../api/spec.ts';
 import type { KubernetesObject } from '../../kubernetes/object.ts';
 import type { Result } from '../../result.ts';
 import { type GoodSpec, readObject } from './read-object.ts';
@@ -9,20 +11,24 @@ export type Reading = {
   forget(object: KubernetesObject): void;
 };
 
-export function createReading(): Reading {
+export function createReading(catalog?: Catalog): Reading {
   const good = new Map<string, GoodSpec>();
   const known = new WeakMap<KubernetesObject, Result<Resource, string>>();
   return {
     read(object) {
       const before = known.get(object);
       if (before) return before;
-      const { uid, generation } = object.metadata;
-      const read = readObject(object, good.get(uid));
+      const { uid } = object.metadata;
+      const read = readObject(object, good.get(uid), catalog);
       known.set(object, read);
       if (read.ok && read.value.spec && read.value.problems.length === 0)
-        good.set(uid, { uid, generation, spec: read.value.spec });
+        good.set(uid, goodSpec(read.value, read.value.spec));
       return read;
     },
     forget: ({ metadata }) => void good.delete(metadata.uid),
   };
+}
+
+function goodSpec({ uid, generation, specHash }: Resource, spec: Spec): GoodSpec {
+  return { uid, generation, spec, ...(specHash !== undefined && { specHash }) };
 }

@@ -1,3 +1,4 @@
+import type { Catalog } from '../../api/catalog.ts';
 import { type Key, keyText } from '../../api/key.ts';
 import { FINALIZER, type Resource } from '../../api/resource.ts';
 import { Status } from '../../api/status.ts';
@@ -24,6 +25,8 @@ export type KubernetesStoreOptions = {
   /** Default: from the uid of the namespace `kube-system`, which outlives everything else of a cluster. */
   readonly id?: string;
   readonly idleMs?: number;
+  /** Presets that specs may name. */
+  readonly catalog?: Catalog;
   readonly relistMs?: number;
 };
 
@@ -46,7 +49,7 @@ export async function createKubernetesStore(
   if (!id.ok) return id;
 
   const wakers: ((key: Key) => void)[] = [];
-  const reading = createReading();
+  const reading = createReading(options.catalog);
   const reflectors = new Map<string, Reflector>();
   for (const namespace of namespaces.length === 0 ? [''] : namespaces)
     reflectors.set(

@@ -13,7 +13,12 @@ const model = { uri: 'hf://org/model' };
 /** Fields against each other, as CEL and the operator both see them. */
 export const SPECS: readonly SpecCase[] = [
   { what: 'the least', spec: { model } },
-  { what: 'no model', spec: {}, says: /spec\.model: Required/ },
+  { what: 'no model', spec: {}, says: /model\.uri is required, unless preset names a model/ },
+  {
+    what: 'a uri missing',
+    spec: { model: { name: 'm' } },
+    says: /model\.uri is required, unless preset names a model/,
+  },
   { what: 'an unknown field', spec: { model, replica: 2 }, says: /unknown field "spec\.replica"/ },
   { what: 'text for a number', spec: { model, replicas: 'two' }, says: /replicas.*must be of type integer/ },
   {
