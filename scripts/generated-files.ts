@@ -182,7 +182,7 @@ function catalogReference(): string {
         ],
       ),
       '',
-      '```yaml',
+      '```yaml spec',
       stringify({ spec: preset.spec }, { lineWidth: 0 }).trimEnd(),
       '```',
       '',

@@ -119,7 +119,7 @@ export function troubleshootingPage(): string {
   return page('Troubleshooting', [
     'Begin with `vllm-slurm describe NAME`: it says why a deployment is not ready and what to do, and names the section of this page.',
     'The same words are in the conditions and in `status.lastFailure`, so `kubectl describe vllmd NAME` shows them too. The whole log is',
-    '`vllm-slurm logs NAME`.',
+    '`vllm-slurm logs NAME`. What is wrong with the site itself is told by `vllm-slurm doctor`.',
     '',
     '## By what you see',
     '',
