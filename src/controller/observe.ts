@@ -39,7 +39,7 @@ export async function observe(
   const slurm = viewOf(resource, deps.store.id, shared);
   const viewSuspect = shared.snapshot.suspect();
   const followed = followedJobs(resource, deps.store.id, shared);
-  if (slurm.known && followed) await knowNodes(followed, shared.nodes);
+  if (slurm.known && followed) await knowNodes(followed, endingsWanted(resource, slurm.value), shared.nodes);
   const nodeAddresses = shared.nodes.addresses();
   const wanted = targetsWanted(resource, followed, { nodeAddresses, site: deps.site });
   const [probes, secretProblems, endings, logTails, history] = await Promise.all([
@@ -94,12 +94,25 @@ function followedJobs(resource: Resource, owner: string, { snapshot }: Shared): 
 
 /** An old resource's jobs are not adopted by a new one of the same name. */
 function ownJobs(jobs: readonly OwnJob[] | undefined, resource: Resource, owner: string): readonly OwnJob[] {
-  return (jobs ?? []).filter((job) => job.identity.uid === resource.uid && job.identity.owner === owner);
+  return (jobs ?? [])
+    .filter((job) => job.identity.uid === resource.uid && job.identity.owner === owner)
+    .map((job) => withAllocation(job, resource));
 }
 
-async function knowNodes(jobs: readonly OwnJob[], nodes: Nodes): Promise<void> {
+/** Slurm takes a node off a COMPLETING job's list once it is cleaned up, or lost: what the job had is on record. */
+function withAllocation(job: OwnJob, { status }: Resource): OwnJob {
+  if (job.phase !== 'completing') return job;
+  const { replica, attempt } = job.identity;
+  const known =
+    status.jobs?.find((one) => one.jobId === job.id && one.replica === replica && one.attempt === attempt)?.nodes ?? [];
+  return job.nodes.every((node) => known.includes(node)) ? { ...job, nodes: known } : job;
+}
+
+/** @param over jobs to be judged: which of its nodes failed, SLURM tells of the nodes and, before 24.11, not of the job */
+async function knowNodes(jobs: readonly OwnJob[], over: readonly OwnJob[], nodes: Nodes): Promise<void> {
   const unknown = jobs.some((job) => job.phase === 'running' && job.nodes.some((node) => !nodes.addresses().has(node)));
-  if (unknown) await nodes.refresh();
+  const failed = over.some(({ state, reason }) => state === 'NODE_FAIL' || reason === 'NodeDown');
+  if (unknown || failed) await nodes.refresh();
 }
 
 async function askEndings(resource: Resource, view: SlurmView, details: Details): Promise<Observation['endings']> {

@@ -85,7 +85,7 @@ const ASK_FOR_MS = 60_000;
 /** The attempt on record is judged, once: what it costs, when the next may come, whom it blames. */
 export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end: KnownEnd): Judged {
   const { now, resource, policy } = seen;
-  const { nodes: named, extent } = namedNodes(end);
+  const { nodes: named, extent } = namedNodes(end, spec.resources.nodes);
   const verdict = classify({ ...end, named: extent });
   const restart = spec.restartPolicy;
   const failures = recordFailure(
@@ -101,7 +101,7 @@ export function judge(seen: Observation, spec: Spec, record: ReplicaRecord, end:
     exhausted ||
     (verdict.reason === 'CancelledExternally' && restart.onExternalCancel === 'Hold');
   const { retryTime: _, retryReason: __, held: ___, ...rest } = record;
-  const blamed = blamedNodes(seen, verdict, end, named);
+  const blamed = blamedNodes(seen, spec, verdict, end, named);
   const node = blamed[0] ?? named[0];
   return {
     verdict,
@@ -140,14 +140,17 @@ const LOG_TAIL_CHARS = 2_000;
 const MESSAGE_CHARS = 2_000;
 
 /** What the job's last word names, `WORD:NODE,NODE`, as far as it is of the allocation: a job is listened to, not trusted. */
-function namedNodes({ why, nodes }: Pick<KnownEnd, 'why' | 'nodes'>): {
+function namedNodes(
+  { why, nodes }: Pick<KnownEnd, 'why' | 'nodes'>,
+  size: number,
+): {
   readonly nodes: readonly string[];
   readonly extent: End['named'];
 } {
   const [, list = ''] = why?.split(':', 2) ?? [];
   const names = new Set(list.split(','));
   const named = nodes.filter((node) => names.has(node));
-  if (nodes.length === 1 || (nodes.length > 0 && named.length === nodes.length)) return { nodes: named, extent: 'all' };
+  if (size === 1 || (nodes.length === size && named.length === size)) return { nodes: named, extent: 'all' };
   return { nodes: named, extent: named.length > 0 ? 'some' : undefined };
 }
 
@@ -155,7 +158,13 @@ function namedNodes({ why, nodes }: Pick<KnownEnd, 'why' | 'nodes'>): {
  * Whom a failure is laid to, the surest knowledge first: Slurm's word, the job's, a line of its log, what Slurm calls
  * unusable since. Where nobody knows which of several nodes it was, none is kept out.
  */
-function blamedNodes(seen: Observation, verdict: Verdict, end: KnownEnd, named: readonly string[]): readonly string[] {
+function blamedNodes(
+  seen: Observation,
+  { resources }: Spec,
+  verdict: Verdict,
+  end: KnownEnd,
+  named: readonly string[],
+): readonly string[] {
   if (verdict.blame !== 'node' && verdict.blame !== 'peers') return [];
   const { nodes, failedNodes, logTail = '' } = end;
   if (failedNodes.length > 0) return failedNodes;
@@ -167,7 +176,7 @@ function blamedNodes(seen: Observation, verdict: Verdict, end: KnownEnd, named: 
   }
   const inLog = verdict.match.log?.exec(logTail)?.groups?.node;
   if (inLog !== undefined && nodes.includes(inLog)) return [inLog];
-  if (nodes.length === 1) return nodes;
+  if (resources.nodes === 1) return nodes;
   return nodes.filter((node) => seen.usableNodes?.includes(node) === false);
 }
 

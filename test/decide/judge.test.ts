@@ -7,11 +7,11 @@ import { completingJob, endedJob, endingOf, observation, seenRecord, specOf } fr
 
 const NODES = ['node001', 'node002', 'node003'];
 
-function judged(job: OwnJob, about: Parameters<typeof observation>[0] = {}) {
+function judged(job: OwnJob, about: Parameters<typeof observation>[0] = {}, nodes = job.nodes.length) {
   const seen = observation(about);
   const end = endOf(seen, job);
   assert.ok(end);
-  const { failure, blamed, verdict } = judge(seen, specOf(), seenRecord(), end);
+  const { failure, blamed, verdict } = judge(seen, specOf({ resources: { nodes } }), seenRecord(), end);
   return { reason: verdict.reason, node: failure.node, blamed, message: failure.message };
 }
 
@@ -56,6 +56,11 @@ describe('a failure over several nodes', () => {
       assert.deepEqual(rest, { reason, node, blamed });
     });
   }
+
+  it('is laid to nobody by what is left of an allocation that is being cleaned up', () => {
+    const job = completingJob({ nodes: ['node001'], says: 'phase=failed|code=67|why=lost:node002' });
+    assert.deepEqual(judged(job, {}, 3).blamed, []);
+  });
 
   const failed = endedJob({ state: 'NODE_FAIL', reason: 'NodeDown', nodes: NODES });
   const ending = (failedNodes: readonly string[]) => [failed, endingOf(failed, { exitCode: 0, failedNodes })] as const;

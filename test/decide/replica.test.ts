@@ -326,11 +326,11 @@ const rows: readonly Row[] = [
     'completing with a last word: judged, the next attempt comes without waiting for the clean-up',
     {
       status: { records: [SEEN] },
-      jobs: [completingJob({ says: 'phase=failed|class=port|code=66|why=none-free' })],
+      jobs: [completingJob({ says: 'phase=failed|class=died|code=68|why=engine-exit-1' })],
     },
     {
       actions: submit(2),
-      records: [claimed(2, { settledAttempt: 1, failures: [{ time: atMs(0), spends: false }] })],
+      records: [claimed(2, { settledAttempt: 1, failures: [{ time: atMs(0), spends: true }] })],
       ...SUBMITTING(2),
     },
   ],
