@@ -100,7 +100,7 @@ const rows: readonly Row[] = [
       records: [SEEN],
       phase: 'Queued',
       ready:
-        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue.',
+        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue. A shorter spec.slurm.time lets it fit into gaps before them.',
       requeueAfterMs: undefined,
     },
   ],
@@ -181,7 +181,7 @@ const rows: readonly Row[] = [
       records: [seenRecord({ excluded: ['node002'] })],
       phase: 'Stalled',
       ready:
-        'False QueuedForever: 0 of 1 replicas answer; replica 0: job 101 is queued (ReqNodeNotAvail, UnavailableNodes:node001): Nodes it must have are not available (down, drained or reserved). Check spec.slurm.nodelist, spec.slurm.exclude and status.excludedNodes.',
+        'False QueuedForever: 0 of 1 replicas answer; replica 0: job 101 is queued (ReqNodeNotAvail, UnavailableNodes:node001): Nodes it must have are not available (down, drained or reserved). Check spec.slurm.nodelist, spec.slurm.exclude and status.excludedNodes; `sinfo -R` and `scontrol show reservation` tell why.',
       requeueAfterMs: 601_000,
     },
   ],
@@ -782,7 +782,7 @@ const rows: readonly Row[] = [
       records: [SEEN],
       phase: 'Queued',
       ready:
-        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue.',
+        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue. A shorter spec.slurm.time lets it fit into gaps before them.',
       requeueAfterMs: 30_000,
     },
   ],
