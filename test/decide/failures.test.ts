@@ -86,11 +86,11 @@ Batch job submission failed: Job violates accounting/QOS policy (job submit limi
     }
   });
 
-  it('tries at once again only what lands elsewhere or has served before', () => {
+  it('tries at once again only what lands elsewhere, has served before, or lost somebody', () => {
     const atOnce = rules.filter(({ retry, blame }) => retry === 'now' && blame === 'transient');
     assert.deepEqual(
       atOnce.map(({ reason }) => reason),
-      ['WalltimeReached', 'EngineHung', 'EngineFailed'],
+      ['WalltimeReached', 'CommunicationFailed', 'EngineHung', 'EngineFailed'],
     );
   });
 
