@@ -12,6 +12,8 @@ import { systemClock } from '../src/clock.ts';
 import { Settings } from '../src/config.ts';
 import type { FailureRule } from '../src/decide/failure-rule.ts';
 import { FAILURES } from '../src/decide/failures.ts';
+import { TROUBLESHOOTING } from '../src/decide/troubleshooting.ts';
+import { troubleshootingPage } from './troubleshooting-page.ts';
 
 export type GeneratedFile = { readonly path: string; readonly text: string };
 
@@ -27,6 +29,7 @@ export function generatedFiles(): readonly GeneratedFile[] {
     { path: 'docs/reference/settings.md', text: settingsReference() },
     { path: 'docs/reference/commands.md', text: commandsReference() },
     { path: 'docs/reference/failures.md', text: failuresReference() },
+    { path: TROUBLESHOOTING, text: troubleshootingPage() },
     { path: 'docs/reference/catalog.md', text: catalogReference() },
   ];
 }
@@ -187,7 +190,7 @@ function catalogReference(): string {
         ],
       ),
       '',
-      '```yaml',
+      '```yaml spec',
       stringify({ spec: preset.spec }, { lineWidth: 0 }).trimEnd(),
       '```',
       '',

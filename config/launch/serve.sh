@@ -50,10 +50,21 @@
 # shellcheck disable=SC2317 # traps and other shells call what looks unreachable
 set -uo pipefail
 
+# This shell does nothing but pass requests on and wait: where a trap fires while bash runs `$(…)` or `<(…)`, its text
+# may be taken for part of that and the request is lost. So neither may be used here once a signal is trapped.
+REQUESTS='' GATE=''
+request() { # LETTER: d to drain, c to cancel. One byte each, for half a word could be read.
+  REQUESTS+=$1
+  [ -z "$GATE" ] || printf %s "$1" >&"$GATE"
+} 2>/dev/null # the supervisor may have ended
+trap 'request d' USR1
+trap 'request c' TERM
+
 PREFLIGHT_SECONDS=60      # then it is asked which nodes are lost
 PEER_SECONDS=10           # a node that does not run a command within it is lost
 READY_AGAIN_SECONDS=60    # a controller that crashes loses what it heard last: being ready is said twice
 PROGRESS_SECONDS=30       # between two reports of progress
+PORT_SECONDS=75           # the kernel keeps a port for a minute after the last connection to it
 
 # What the other nodes are told: the functions travel in srun's arguments with what they need to know.
 NODE_VARIABLES=(
@@ -63,7 +74,7 @@ NODE_VARIABLES=(
 )
 NODE_FUNCTIONS=(
   node_program say node_name own_address read_secrets engine_words rank_environment run_node run_rank find_own_interface
-  open_lifeline guard tell_guard be_a_child signal_session session_pids end_session has_ended nap
+  open_lifeline guard tell_guard be_a_child signal_session session_pids end_session has_ended nap hear
   check_node first_fault secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
   cache_fault model_fault model_is_cached hub_fault peer_fault engine_variable hub_cache is_on_hub tell_stuck unwakeable
 )
@@ -84,18 +95,35 @@ PORT_SIGNS=('Address already in use' 'EADDRINUSE')
 RENDEZVOUS_SIGNS=('RendezvousTimeoutError' 'Timed out after [0-9]+ seconds waiting for clients')
 
 main() {
-  trap 'DRAIN_ASKED=1' USR1 # nothing more in a trap: bash loses its way when a trap waits inside of what it waits for
-  trap 'CANCELLED=1' TERM
-  DRAIN_ASKED='' CANCELLED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY=''
+  local supervisor quiet request
+  cd / || exit 65 # Python looks for modules in the working directory: it shall be nobody's
+  exec {LOG_COPY}>&1
+  coproc supervisor
+  supervisor=$! quiet=${COPROC[0]-} GATE=${COPROC[1]-}
+  trap '' PIPE
+  for ((request = 0; request < ${#REQUESTS}; request++)); do printf %s "${REQUESTS:request:1}" >&"$GATE"; done 2>/dev/null
+  # Not by wait: a child that ends as a signal interrupts that has no exit code any more.
+  until has_ended "$supervisor"; do read -r -t 0.2 <&"$quiet"; done 2>/dev/null
+  trap '' USR1 TERM
+  wait "$supervisor"
+  exit
+}
+
+# Everything else, in a child that no signal reaches: it hears of them through its standard input. Programs may inherit
+# that from it, so whoever waits for one ends it by KILL too. QUIET never says anything: to wait for it is to sleep
+# without a process.
+supervisor() {
+  trap '' USR1 TERM
+  exec {GATE}<&0 {QUIET}<>/dev/fd/1 </dev/null >&"$LOG_COPY" {LOG_COPY}>&-
+  OWN_PID=$BASHPID # $$ stays that of the batch shell
+  DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY=''
   RANK_ENDED='' TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
   OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
   LOG_FROM=1
-  cd / || exit 65   # Python looks for modules in the working directory: it shall be nobody's
-  unset SLURM_JWT   # submitting needs it, serving does not
+  unset SLURM_JWT # submitting needs it, serving does not
   export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"
   [ -n "${HOME:-}" ] || { unset HOME; HOME=~; export HOME; } # Slurm may not have found the user's environment
-  exec {QUIET}<> <(:) # never says anything: to wait for it is to sleep without a process
   open_lifeline
   raise_file_limit
   report phase=starting
@@ -105,7 +133,7 @@ main() {
   [ -z "$VSO_API_KEY_FILE" ] || IFS= read -r API_KEY <"$VSO_API_KEY_FILE"
   local offset=$((SLURM_JOB_ID * 4)) # neither a stale engine of an older job nor a neighbour's choice is met
   for ((TRY = 0; TRY < 10 && TRY <= VSO_PORT_HIGH - VSO_PORT_LOW; TRY++)); do
-    choose_ports "$offset" || break
+    choose_ports_patiently "$offset" || break
     [ "$TRY" -gt 0 ] || preflight
     start_engine
     report "phase=$([ "$VSO_NODES" = 1 ] && echo loading || echo rendezvous)"
@@ -170,7 +198,6 @@ wait_for_end_of_either() {
 
 # Out of every route first, then what runs may end, then the engine is asked to go.
 drain() {
-  trap '' USR1
   kill "$WATCH" 2>/dev/null
   if [ -n "$READY" ]; then
     report phase=draining
@@ -196,7 +223,6 @@ finish_or_blame() { # CODE WHY
 }
 
 finish() { # CODE WHY
-  trap '' USR1
   kill "$WATCH" 2>/dev/null
   report "phase=$([ "$1" = 0 ] && echo ended || echo failed)|class=$(class_word "$1")|code=$1|why=$2"
   # Of several nodes one may never answer: Slurm ends what is left when this script ends, and a successor need not wait.
@@ -207,8 +233,7 @@ finish() { # CODE WHY
 }
 
 cancelled() {
-  trap '' USR1 TERM
-  CANCELLED=''
+  GATE=$QUIET # whatever else is asked for
   say cancelled
   kill "$WATCH" 2>/dev/null
   end_engine 2
@@ -348,7 +373,7 @@ running_requests() {
 # The body of an answer that is 200 and comes in time; curl need not be there.
 ask() { # SECONDS METHOD PATH [BODY]
   # The key goes by the environment, which nobody else can read.
-  ASK_KEY=$API_KEY timeout "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" \
+  ASK_KEY=$API_KEY timeout -k 1 "$1" bash -c "$(declare -f connect exchange); exchange \"\$@\"" \
     ask "$ADDRESS" "$PORT" "$2" "$3" "${4:-}" 2>/dev/null
 }
 connect() { exec 3<>"/dev/tcp/$1/$2"; } # ADDRESS PORT
@@ -417,8 +442,8 @@ start_engine() {
 end_engine() { # SECONDS it has to end by itself
   [ -n "$ENGINE" ] || return 0
   if [ "$VSO_NODES" -gt 1 ]; then # srun would not pass a signal on, it would kill
-    timeout 5 scancel --signal=TERM "$SLURM_JOB_ID" >/dev/null 2>&1 &
-    wait $!
+    timeout -k 1 5 scancel --signal=TERM "$SLURM_JOB_ID" >/dev/null 2>&1 &
+    wait_hearing $!
     local deadline=$((SECONDS + $1))
     while [ "$SECONDS" -lt "$deadline" ] && ! has_ended "$ENGINE"; do nap; done
   fi
@@ -471,14 +496,15 @@ run_node() {
 # This node's part of the engine, and its end: an engine that ends unasked has failed, whatever it says itself, and
 # takes everything with it that it left behind.
 run_rank() {
-  local rank=$SLURM_NODEID name code
+  local rank=$SLURM_NODEID node name code
   # What torchrun leaves behind would make even the first rank a client of a store that is not vLLM's.
   for name in $(compgen -v TORCHELASTIC_) RANK LOCAL_RANK GROUP_RANK ROLE_RANK ROLE_NAME WORLD_SIZE LOCAL_WORLD_SIZE \
     GROUP_WORLD_SIZE ROLE_WORLD_SIZE MASTER_ADDR MASTER_PORT; do unset "$name"; done
-  STOP='' CANCELLED='' ENGINE='' WATCH=''
-  trap 'STOP=1' TERM INT
+  STOP='' ENGINE='' WATCH='' node=$(node_name)
   exec {QUIET}<> <(:)
+  GATE=$QUIET # a rank is asked by signals, and runs no `$(…)` while it traps them
   open_lifeline
+  trap 'STOP=1' TERM INT
   (
     be_a_child
     exec {QUIET}>&-
@@ -490,18 +516,19 @@ run_rank() {
   ) </dev/null &
   ENGINE=$!
   tell_guard
-  say "node=$(node_name) rank=$rank session=$ENGINE"
+  say "node=$node rank=$rank session=$ENGINE"
   while [ -z "$STOP" ] && ! has_ended "$ENGINE"; do nap; done
   [ -n "$STOP" ] || nap # who stops a job stops the engine in the same moment
+  trap '' TERM INT
   if [ -n "$STOP" ]; then
     end_session 10
-    say "node=$(node_name) rank=$rank stopped on request"
+    say "node=$node rank=$rank stopped on request"
     exit 0
   fi
   wait "$ENGINE"
   code=$?
   signal_session KILL "$ENGINE"
-  say "node=$(node_name) rank=$rank ended unasked, exit $code"
+  say "node=$node rank=$rank ended unasked, exit $code"
   exit $((code == 0 ? 68 : code))
 }
 
@@ -595,8 +622,9 @@ guard() {
   [ -z "$session" ] || signal_session KILL "$session"
 }
 tell_guard() { echo "$ENGINE $WATCH" >&"$LIFELINE"; }
-be_a_child() { # only the supervisor keeps the pipe open, and only it is asked to drain
-  trap '' USR1
+be_a_child() { # only the supervisor keeps the pipe open and hears requests; a child ends when it is told to
+  trap - TERM
+  GATE=$QUIET
   exec {LIFELINE}>&-
 }
 
@@ -606,9 +634,20 @@ code_of_engine() { # not for a subshell: nobody else can wait for it
   if has_ended "$ENGINE"; then wait "$ENGINE"; else return 1; fi
 }
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
-nap() {
-  read -r -t 0.4 <&"$QUIET"
-  [ -z "$CANCELLED" ] || cancelled
+nap() { # [SECONDS]
+  read -r -t "${1:-0.4}" <&"$QUIET"
+  hear
+}
+hear() { # only what is there already: a byte that comes as the time is up would be lost
+  local request
+  while read -r -t 0 <&"$GATE"; do
+    read -r -N 1 request <&"$GATE" || request=c # the batch shell was killed
+    if [ "$request" = c ]; then cancelled; else DRAIN_ASKED=1; fi
+  done
+}
+wait_hearing() { # PID
+  until has_ended "$1"; do nap 0.05; done
+  wait "$1"
 }
 pause() { # SECONDS, a little less at most
   local deadline=$((SECONDS + $1))
@@ -650,7 +689,7 @@ raise_file_limit() {
 # The address Slurm has for this node, which is where others look for it; else that of its name.
 own_address() {
   local node name=$HOSTNAME
-  node=$(timeout 10 scontrol show node "$(node_name)" 2>/dev/null)
+  node=$(timeout -k 1 10 scontrol show node "$(node_name)" 2>/dev/null)
   if [[ $node =~ NodeAddr=([^[:space:]]+) ]]; then name=${BASH_REMATCH[1]}; fi
   if [[ $name =~ ^[0-9.]+$ || $name == *:* ]]; then
     echo "$name"
@@ -679,7 +718,7 @@ preflight() {
     status=$?
     line+=$piece # the time may be up in the middle of a line
     if [ "$status" = 0 ]; then answers+=("$line") line=''; elif [ "$status" -le 128 ]; then break; fi
-    [ -z "$CANCELLED" ] || cancelled
+    hear
     [ -z "$DRAIN_ASKED" ] || drain
   done
   kill "$asked" 2>/dev/null
@@ -778,9 +817,10 @@ launcher_fault() {
 
 is_on_hub() { [[ $VSO_MODEL != /* ]]; }
 hub_cache() {
-  local cache home
-  cache=$(engine_variable HF_HUB_CACHE) home=$(engine_variable HF_HOME)
-  echo "${cache:-${home:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/huggingface}/hub}"
+  local cache older home xdg user
+  cache=$(engine_variable HF_HUB_CACHE) older=$(engine_variable HUGGINGFACE_HUB_CACHE) home=$(engine_variable HF_HOME)
+  xdg=$(engine_variable XDG_CACHE_HOME) user=$(engine_variable HOME)
+  echo "${cache:-${older:-${home:-${xdg:-$user/.cache}/huggingface}/hub}}"
 }
 model_is_cached() { [ -e "$(hub_cache)/models--${VSO_MODEL//\//--}/snapshots" ]; }
 
@@ -914,12 +954,30 @@ while groups:
         if count == 0:
             break
     else:
-        sys.exit(print("none"))
+        sys.exit(print("none", low))
 print(*(one.getsockname()[1] for one in held), flush=True)
 sys.stdout.close()
 while os.getppid() == parent:
     time.sleep(2)
 '
+# Where one port is all there is, its last owner may be gone and connections of his not yet: those end by themselves.
+choose_ports_patiently() { # OFFSET
+  local deadline=$((SECONDS + PORT_SECONDS)) said=''
+  until choose_ports "$1"; do
+    if [ $? != 2 ] || [ "$VSO_PORT_LOW" != "$VSO_PORT_HIGH" ] || [ "$SECONDS" -ge "$deadline" ]; then return 1; fi
+    ! is_listened_to "$VSO_PORT_LOW" || return 1
+    [ -n "$said" ] || say "port $VSO_PORT_LOW is not free yet, though nobody listens there: waiting up to $PORT_SECONDS s"
+    said=1
+    nap 1
+    [ -z "$DRAIN_ASKED" ] || drain
+  done
+}
+is_listened_to() { # PORT: local address and state 0A, proc_pid_net(5)
+  local files=(/proc/net/tcp)
+  [ ! -r /proc/net/tcp6 ] || files+=(/proc/net/tcp6)
+  awk -v port=":$(printf %04X "$1")$" '$2 ~ port && $4 == "0A" {found = 1; exit} END {exit !found}' "${files[@]}"
+}
+# Fails with 2 where no port to answer at could be had, with 1 where another.
 choose_ports() { # OFFSET into the ranges to begin at
   local words groups=("$VSO_PORT_LOW" "$VSO_PORT_HIGH" "$1" 1)
   [ "$VSO_NODES" = 1 ] || groups+=("$VSO_RENDEZVOUS_PORT_LOW" "$VSO_RENDEZVOUS_PORT_HIGH" $(($1 + 1)) 3)
@@ -927,10 +985,13 @@ choose_ports() { # OFFSET into the ranges to begin at
   PORT=''
   if command -v python3 >/dev/null; then
     [ -z "${PORTS:-}" ] || exec {PORTS}<&-
-    exec {PORTS}< <(be_a_child; exec python3 -c "$HOLDER_PY" $$ "${groups[@]}" 2>/dev/null)
+    exec {PORTS}< <(be_a_child; exec python3 -c "$HOLDER_PY" "$OWN_PID" "${groups[@]}" 2>/dev/null)
     HOLDER=$!
     read -ra words <&"$PORTS"
-    [ "${words[0]:-}" != none ] || return 1
+    if [ "${words[0]:-}" = none ]; then
+      [ "${words[1]}" != "$VSO_PORT_LOW" ] || return 2
+      return 1
+    fi
     PORT=${words[0]:-} PEER_PORTS=("${words[@]:1}")
   fi
   [ -n "$PORT" ] || choose_quiet_ports "$1"
@@ -954,7 +1015,7 @@ quiet_port() { # LOW HIGH OFFSET
   for ((i = 0; i < size; i++)); do
     port=$(($1 + ($3 + i) % size))
     [[ " $PORT ${PEER_PORTS[*]} " != *" $port "* ]] || continue
-    if ! timeout 5 bash -c "$(declare -f connect); connect \"\$@\"" connect "$ADDRESS" "$port" 2>/dev/null; then
+    if ! timeout -k 1 5 bash -c "$(declare -f connect); connect \"\$@\"" connect "$ADDRESS" "$port" 2>/dev/null; then
       echo "$port"
       return 0
     fi
@@ -963,7 +1024,7 @@ quiet_port() { # LOW HIGH OFFSET
 }
 
 # ---------------------------------------------------------------------------------------------- speaking
-say() { echo "serve: $(date -u +%FT%TZ) $*" >&2; }
+say() { TZ=UTC0 printf 'serve: %(%FT%TZ)T %s\n' -1 "$*" >&2; }
 
 report() { # FIELDS
   local port=${PORT:+|port=$PORT}
@@ -974,9 +1035,8 @@ report() { # FIELDS
 # Kept and told again until Slurm has heard it: the newest report counts, and the comment is all the operator sees.
 tell() { # REPORT
   TOLD=$1 UNHEARD=$1 RETRY_AT=$((SECONDS + 5))
-  timeout 10 scontrol update "jobid=$SLURM_JOB_ID" "comment=$VSO_MARKER|$1" >/dev/null 2>&1 &
-  if wait $!; then UNHEARD=''; fi
-  [ -z "$CANCELLED" ] || cancelled
+  timeout -k 1 10 scontrol update "jobid=$SLURM_JOB_ID" "comment=$VSO_MARKER|$1" >/dev/null 2>&1 &
+  if wait_hearing $!; then UNHEARD=''; fi
 }
 
 main

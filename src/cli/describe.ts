@@ -4,6 +4,7 @@ import type { Resource } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import type { Status } from '../api/status.ts';
 import type { DeploymentEvent } from '../controller/events.ts';
+import { failurePage, pendingPage } from '../decide/troubleshooting.ts';
 import { servedName } from '../launch/served.ts';
 import { readEvents } from '../telemetry/event-files.ts';
 import { type Cli, EXIT, examples, print, printable } from './cli.ts';
@@ -118,8 +119,14 @@ function whyLines({ conditions, jobs }: Status): readonly string[] {
   if (ready?.status === 'True') return [];
   return [
     ...(ready ? [`${ready.reason}: ${ready.message}`] : []),
-    ...(jobs ?? []).flatMap(({ jobId, explanation }) => (explanation ? [`job ${jobId}: ${explanation}`] : [])),
+    ...(jobs ?? []).flatMap(({ jobId, reason = '', explanation }) =>
+      explanation ? [`job ${jobId}: ${explanation}`, ...pageLine(pendingPage(reason))] : [],
+    ),
   ];
+}
+
+function pageLine(page: string | undefined): readonly string[] {
+  return page === undefined ? [] : [`  see ${page}`];
 }
 
 function conditionLines({ conditions = [] }: Status, now: number): readonly string[] {
@@ -183,6 +190,7 @@ function failureLines({ lastFailure: failure }: Status, now: number): readonly s
       ['Exit code', failure.exitCode === undefined ? undefined : String(failure.exitCode)],
       ['Message', failure.message],
       ['Advice', failure.advice],
+      ['See', failurePage(failure.reason)],
     ]),
     ...(failure.logTail
       ? [

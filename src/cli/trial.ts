@@ -15,7 +15,7 @@ import { createKnownSecrets } from './known-secrets.ts';
 import { startOperator } from './operator.ts';
 import { trialSamples } from './package.ts';
 import { interrupted } from './run.ts';
-import { displayWidth } from './table.ts';
+import { alignedLines, displayWidth } from './table.ts';
 
 const LOOK_MS = 500;
 /** More than a laptop has: the stand-in needs hardly any. */
@@ -53,8 +53,12 @@ async function trialIn(cli: Cli, scratch: string): Promise<number> {
     await cluster.value.close();
     return fail(cli, operator.error);
   }
-  say(cli, `Trial on this machine, with a stand-in instead of a model. Deployments: ${settings.directory}`);
-  say(cli, `The operator's log: ${logFile}`);
+  say(cli, 'A trial on this machine, with a stand-in instead of a model.');
+  for (const line of alignedLines([
+    ['  Deployments:', settings.directory],
+    ["  The operator's log:", logFile],
+  ]))
+    say(cli, line);
   const screen = startScreen(cli, operator.value.store, settings.directory);
   const keys = listenForKeys(cli, () => killOne(operator.value.store, cluster.value, screen.note));
   await Promise.race([interrupted(cli.interrupted), keys.quit]);
@@ -102,7 +106,7 @@ function startScreen(cli: Cli, store: Store, directory: string): Screen {
     else tell(resources);
     if (invited || resources.length === 0 || !resources.every(isReady)) return;
     invited = true;
-    if (!isTerminal) print(cli, invitation(resources, directory).join('\n'));
+    if (!isTerminal) print(cli, invitation(resources, directory, 'k and Enter').join('\n'));
   }
 
   function draw(resources: readonly Resource[]): void {
@@ -110,7 +114,7 @@ function startScreen(cli: Cli, store: Store, directory: string): Screen {
       '',
       ...deploymentTable(cli, resources).split('\n'),
       '',
-      ...(invited ? invitation(resources, directory) : ['Waiting for the first answers …']),
+      ...(invited ? invitation(resources, directory, 'k') : ['Waiting for the first answers …']),
       ...notes.slice(-3).map((note) => paint(cli, cli.stdout, 'dim', note)),
     ];
     const up = drawn > 0 ? `\u001b[${drawn}A` : '';
@@ -149,19 +153,23 @@ function isReady({ status }: Resource): boolean {
   return status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 }
 
-function invitation(resources: readonly Resource[], directory: string): readonly string[] {
+/** @param kill what to press for it */
+function invitation(resources: readonly Resource[], directory: string, kill: string): readonly string[] {
   const [first] = resources.filter(({ status }) => status.url !== undefined);
   if (!first) return ['No endpoint answers at present; the operator is on it.', ''];
+  const closer = resources.find((resource) => !isReady(resource)) ?? first;
   const body = JSON.stringify({
     model: first.spec?.model.name ?? first.key.name,
     messages: [{ role: 'user', content: 'Hello' }],
   });
   return [
-    'Ask it, in another terminal:',
+    'Ask it, in another terminal, in this directory:',
+    `  npm run -s vllm-slurm -- query ${first.key.name} 'Hello' -d ${directory}`,
     `  curl -s ${first.status.url}/v1/chat/completions -H 'Content-Type: application/json' -d '${body}'`,
-    `  npm run --silent vllm-slurm -- query ${first.key.name} 'Hello' -d ${directory}`,
-    `Look closer:  npm run --silent vllm-slurm -- describe ${first.key.name} -d ${directory}`,
-    'Kill a job and watch it come back: press k (and Enter, unless this is a terminal). Ctrl-C ends everything.',
+    'Look closer:',
+    `  npm run -s vllm-slurm -- describe ${closer.key.name} -d ${directory}`,
+    '',
+    `Press ${kill} to kill a job as a fault would, and watch it come back. Ctrl-C ends everything.`,
     '',
   ];
 }

@@ -41,7 +41,7 @@ export async function observe(
   const slurm = viewOf(resource, deps.store.id, shared);
   const viewSuspect = shared.snapshot.suspect();
   const followed = followedJobs(resource, deps.store.id, shared);
-  if (slurm.known && followed) await knowNodes(followed, shared.nodes);
+  if (slurm.known && followed) await knowNodes(followed, endingsWanted(resource, slurm.value), shared.nodes);
   const nodeAddresses = shared.nodes.addresses();
   const wanted = targetsWanted(resource, followed, { nodeAddresses, site: deps.site });
   const [probes, secretProblems, endings, logTails, history] = await Promise.all([
@@ -111,9 +111,11 @@ function withAllocation(job: OwnJob, { status }: Resource): OwnJob {
   return job.nodes.every((node) => known.includes(node)) ? { ...job, nodes: known } : job;
 }
 
-async function knowNodes(jobs: readonly OwnJob[], nodes: Nodes): Promise<void> {
+/** @param over jobs to be judged: which of its nodes failed, SLURM tells of the nodes and, before 24.11, not of the job */
+async function knowNodes(jobs: readonly OwnJob[], over: readonly OwnJob[], nodes: Nodes): Promise<void> {
   const unknown = jobs.some((job) => job.phase === 'running' && job.nodes.some((node) => !nodes.addresses().has(node)));
-  if (unknown) await nodes.refresh();
+  const failed = over.some(({ state, reason }) => state === 'NODE_FAIL' || reason === 'NodeDown');
+  if (unknown || failed) await nodes.refresh();
 }
 
 async function askEndings(resource: Resource, view: SlurmView, details: Details): Promise<Observation['endings']> {

@@ -56,6 +56,8 @@ export function excludedNames(
     .filter((name) => !required.includes(name))
     .slice(0, usable ? max : Math.min(max, 1));
   if (!usable) return wanted.sort();
+  // Whichever comes back first may be the only one.
+  if (usable.length === 0) return [];
   let left = usable.length;
   return wanted.filter((name) => !usable.includes(name) || --left > 0).sort();
 }

@@ -98,6 +98,7 @@ Restarts:     3
 Why not ready:
   Queued: 1 of 2 replicas answers
   job 42: The QOS allows no more GPUs of yours at once; end other jobs.
+    see docs/troubleshooting.md#qosmaxjobsperuserlimit
 Conditions:
   TYPE    STATUS   SINCE    REASON   MESSAGE
   Ready   False    2d ago   Queued   1 of 2 replicas answers
@@ -117,6 +118,7 @@ Last failure:
   Exit code:   64
   Message:     CUDA out of memory
   Advice:      lower spec.engine.maxModelLen
+  See:         docs/troubleshooting.md#outofmemory
   Log:
     | loading
     | CUDA out of memory

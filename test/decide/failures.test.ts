@@ -86,6 +86,25 @@ Batch job submission failed: Job violates accounting/QOS policy (job submit limi
     }
   });
 
+  it('tries at once again only what lands elsewhere, has served before, or lost somebody', () => {
+    const atOnce = rules.filter(({ retry, blame }) => retry === 'now' && blame === 'transient');
+    assert.deepEqual(
+      atOnce.map(({ reason }) => reason),
+      ['WalltimeReached', 'CommunicationFailed', 'EngineHung', 'EngineFailed'],
+    );
+  });
+
+  it('advises the setting of the operator where no field of the spec would help', () => {
+    const advised = rules.filter(({ advice }) => advice?.includes('the setting secretDirectory'));
+    assert.deepEqual(
+      advised.map(({ reason, match }) => [reason, match.ends?.[0] ?? match.exitCodes?.[0]]),
+      [
+        ['SecretNotPlaced', 'NOT_PLACED'],
+        ['Misconfigured', 64],
+      ],
+    );
+  });
+
   it('advises in fields that exist', () => {
     const fields = rules.flatMap(({ advice, summary }) => fieldsNamedBy(`${advice ?? ''} ${summary}`));
     assert.ok(fields.length > 0);

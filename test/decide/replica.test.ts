@@ -101,7 +101,7 @@ const rows: readonly Row[] = [
       records: [SEEN],
       phase: 'Queued',
       ready:
-        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue.',
+        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue. A shorter spec.slurm.time lets it fit into gaps before them.',
       requeueAfterMs: undefined,
     },
   ],
@@ -182,7 +182,7 @@ const rows: readonly Row[] = [
       records: [seenRecord({ excluded: ['node002'] })],
       phase: 'Stalled',
       ready:
-        'False QueuedForever: 0 of 1 replicas answer; replica 0: job 101 is queued (ReqNodeNotAvail, UnavailableNodes:node001): Nodes it must have are not available (down, drained or reserved). Check spec.slurm.nodelist, spec.slurm.exclude and status.excludedNodes.',
+        'False QueuedForever: 0 of 1 replicas answer; replica 0: job 101 is queued (ReqNodeNotAvail, UnavailableNodes:node001): Nodes it must have are not available (down, drained or reserved). Check spec.slurm.nodelist, spec.slurm.exclude and status.excludedNodes; `sinfo -R` and `scontrol show reservation` tell why.',
       requeueAfterMs: 601_000,
     },
   ],
@@ -327,11 +327,11 @@ const rows: readonly Row[] = [
     'completing with a last word: judged, the next attempt comes without waiting for the clean-up',
     {
       status: { records: [SEEN] },
-      jobs: [completingJob({ says: 'phase=failed|class=port|code=66|why=none-free' })],
+      jobs: [completingJob({ says: 'phase=failed|class=died|code=68|why=engine-exit-1' })],
     },
     {
       actions: submit(2),
-      records: [claimed(2, { settledAttempt: 1, failures: [{ time: atMs(0), spends: false }] })],
+      records: [claimed(2, { settledAttempt: 1, failures: [{ time: atMs(0), spends: true }] })],
       ...SUBMITTING(2),
     },
   ],
@@ -783,7 +783,7 @@ const rows: readonly Row[] = [
       records: [SEEN],
       phase: 'Queued',
       ready:
-        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue.',
+        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue. A shorter spec.slurm.time lets it fit into gaps before them.',
       requeueAfterMs: 30_000,
     },
   ],
@@ -807,7 +807,7 @@ const rows: readonly Row[] = [
       records: [SEEN],
       phase: 'Queued',
       ready:
-        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue.',
+        'False Queued: 0 of 1 replicas answer; replica 0: job 101 is queued (Priority): Jobs of higher priority are ahead in the queue. A shorter spec.slurm.time lets it fit into gaps before them.',
       requeueAfterMs: undefined,
     },
   ],

@@ -33,6 +33,7 @@ export type RunningJob = {
   readonly ownModelName: string;
   /** Of the batch shell; its process group is this too. */
   readonly pid: number;
+  /** Fails, with the log, when the job has not ended by its deadline. */
   readonly exited: Promise<number>;
   /** Everything the job has said through its comment, oldest first. */
   reports(): Promise<readonly JobReport[]>;
@@ -43,6 +44,8 @@ export type RunningJob = {
   log(): Promise<string>;
   makeSlurmHear(): Promise<void>;
   signal(name: NodeJS.Signals): void;
+  /** Whether the batch shell catches that signal by now, rather than to die of it. */
+  traps(name: NodeJS.Signals): Promise<boolean>;
   /** Processes of this job that live, in whatever session, of one node or all: their environment says so. */
   processes(node?: string): Promise<readonly number[]>;
   /** The engine's process on a node. */
@@ -72,6 +75,8 @@ export type JobOptions = {
   readonly secretFiles?: LaunchInput['secretFiles'];
   /** Of serve.sh, in seconds: tests do not wait as long as a cluster may. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** From the start to the end; three minutes unless told. It is for a machine that is very busy, no measure of anything. */
+  readonly deadlineMs?: number;
   /** Put in front of PATH besides the fake programs of Slurm: name of a command to its shell text. */
   readonly commands?: Readonly<Record<string, string>>;
 };
@@ -94,7 +99,7 @@ export async function createComputeNode(): Promise<ComputeNode> {
     },
     async close() {
       for (const job of jobs) for (const pid of await job.processes()) tryKill(pid, 'SIGKILL');
-      await Promise.all(jobs.map((job) => job.exited));
+      await Promise.allSettled(jobs.map((job) => job.exited));
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -159,10 +164,19 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
     stdio: ['ignore', output.fd, output.fd],
     detached: true,
   });
+  const { deadlineMs = 180_000 } = options;
   const exited = new Promise<number>((resolve, reject) => {
+    const deadline = setTimeout(async () => {
+      const text = await readFile(log, 'utf8').catch(String);
+      reject(new Error(`has not ended within ${deadlineMs} ms:\n${text}`));
+    }, deadlineMs);
     child.on('error', reject);
-    child.on('exit', (code, signal) => resolve(code ?? 128 + os.constants.signals[signal ?? 'SIGKILL']));
+    child.on('exit', (code, signal) => {
+      clearTimeout(deadline);
+      resolve(code ?? 128 + os.constants.signals[signal ?? 'SIGKILL']);
+    });
   });
+  exited.catch(() => {}); // for whoever waits for it, and nobody may
   await output.close();
 
   const readComments = async () => (await readFile(comments, 'utf8')).split('\n').filter(Boolean);
@@ -177,6 +191,11 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
     log: () => readFile(log, 'utf8'),
     makeSlurmHear: () => rm(deafness),
     signal: (name) => child.kill(name),
+    async traps(name) {
+      const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
+      const caught = BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)?.[1] ?? '0'}`);
+      return ((caught >> BigInt(os.constants.signals[name] - 1)) & 1n) === 1n;
+    },
     processes: (node) => processesOfJob(jobId, node),
     async engineOn(node) {
       for (const pid of await processesOfJob(jobId, node)) {
@@ -191,7 +210,7 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
     },
     async reached(phase) {
       let over = false;
-      exited.then(() => (over = true));
+      exited.finally(() => (over = true)).catch(() => {});
       const found = await eventually(async () => {
         const last = over;
         const report = (await reports()).find((one) => one.phase === phase);

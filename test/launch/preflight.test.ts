@@ -149,6 +149,31 @@ describe('before it starts, a job', { concurrency: 4 }, async () => {
     });
   }
 
+  const caches: readonly (readonly [title: string, environment: Readonly<Record<string, string>>])[] = [
+    ['XDG_CACHE_HOME', { XDG_CACHE_HOME: path.join(directory, 'file') }],
+    ['HOME', { HOME: path.join(directory, 'file') }],
+    ['HF_HOME before XDG_CACHE_HOME', { HF_HOME: path.join(directory, 'file', 'hf'), XDG_CACHE_HOME: directory }],
+    [
+      'HUGGINGFACE_HUB_CACHE before HF_HOME',
+      { HUGGINGFACE_HUB_CACHE: path.join(directory, 'file'), HF_HOME: directory },
+    ],
+    [
+      'HF_HUB_CACHE before all others',
+      { HF_HUB_CACHE: path.join(directory, 'file', 'hub'), HUGGINGFACE_HUB_CACHE: directory, HF_HOME: directory },
+    ],
+  ];
+  for (const [title, env] of caches) {
+    it(`looks for the cache where the engine will: ${title}`, async () => {
+      const job = await start({
+        model: { uri: 'hf://org/open', name: 'm' },
+        resources: { nodes: 1, gpusPerNode: 0 },
+        engine: { type: 'vllm', env: { ...env, HF_ENDPOINT } },
+      });
+      assert.equal(await job.exited, 72, await job.log());
+      assert.equal((await job.reports()).at(-1)?.why, 'cache-not-writable:node001');
+    });
+  }
+
   it('goes on when all is well: GPUs enough, a token that is good, a cache that takes what it is given', async () => {
     const job = await start(
       {

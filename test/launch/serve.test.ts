@@ -80,6 +80,77 @@ describe('a job on its node', { concurrency: 6 }, async () => {
     await nothingLeft(job);
   });
 
+  it('hears a request whatever it does at that moment, and takes none for program text', async (test) => {
+    const modules = await mkdtemp(path.join(os.tmpdir(), 'vllm-slurm-modules-'));
+    test.after(() => rm(modules, { recursive: true }));
+    await mkdir(path.join(modules, 'init'));
+    await writeFile(
+      path.join(modules, 'init/bash'),
+      'module() { local i x; for ((i = 0; i < 400; i++)); do x=$(:); done; }\n',
+    );
+    const besiege = async (signal: 'SIGUSR1' | 'SIGTERM') => {
+      const job = await node.start({
+        variables: { VSO_MODULES: ['busy'] },
+        environment: { MODULESHOME: modules },
+        engineArgs: ['--stand-in-startup-seconds', '3600'],
+      });
+      await eventually(async () => (await job.traps('SIGTERM')) || undefined);
+      const siege = setInterval(() => job.signal(signal), 1);
+      const code = await job.exited.finally(() => clearInterval(siege));
+      return [code, (await job.log()).split('\n').filter((line) => line && !line.startsWith('serve: '))];
+    };
+    for (let round = 0; round < 4; round++) {
+      const ends = await Promise.all([besiege('SIGUSR1'), besiege('SIGTERM')]);
+      assert.deepEqual(ends, [
+        [0, []],
+        [143, []],
+      ]);
+    }
+  });
+
+  it('waits for its only port while nothing but connections of its last owner hold it', async () => {
+    const firstPort = await quietPorts(1);
+    const held = await holdByConnection(firstPort);
+    const job = await node.start({ firstPort, ports: 1 });
+    const waits = `port ${firstPort} is not free yet`;
+    await eventually(async () => (await job.log()).includes(waits) || undefined);
+    held.resetAndDestroy();
+    assert.equal((await job.reached('ready')).port, firstPort);
+    job.signal('SIGTERM');
+    await job.exited;
+    assert.equal((await job.log()).split(waits).length - 1, 1, 'it says so once');
+  });
+
+  it('drains at once while it waits for its port', async () => {
+    const firstPort = await quietPorts(1);
+    const held = await holdByConnection(firstPort);
+    const job = await node.start({ firstPort, ports: 1 });
+    await eventually(async () => (await job.log()).includes('is not free yet') || undefined);
+    job.signal('SIGUSR1');
+    assert.equal(await job.exited, 0, await job.log());
+    held.resetAndDestroy();
+  });
+
+  for (const holder of ['a listener', 'a connection that stays'] as const) {
+    it(`says 66 where its only port is held by ${holder}`, async () => {
+      const firstPort = await quietPorts(1);
+      const listens = holder === 'a listener';
+      const held = listens ? await listen(firstPort) : await holdByConnection(firstPort);
+      const job = await node.start({ firstPort, ports: 1, ...(!listens && { constants: { PORT_SECONDS: 2 } }) });
+      assert.equal(await job.exited, 66, await job.log());
+      assert.equal((await job.log()).includes('is not free yet'), !listens);
+      if (held instanceof net.Server) held.close();
+      else held.resetAndDestroy();
+    });
+  }
+
+  it('is not waited for without end by these tests', async () => {
+    const job = await node.start({ deadlineMs: 1 });
+    await assert.rejects(job.exited, /has not ended within 1 ms/);
+    job.signal('SIGTERM');
+    await nothingLeft(job);
+  });
+
   for (const phase of ['starting', 'loading', 'ready', 'draining'] as const) {
     it(`cancelled while ${phase} it ends as cancelled, says nothing more, and leaves nothing`, async () => {
       const job = await node.start();
@@ -354,6 +425,19 @@ async function enginesOf(job: RunningJob): Promise<readonly number[]> {
     }),
   );
   return found.flat();
+}
+
+/** The end of a connection at that port, where nobody listens any more. */
+function holdByConnection(port: number): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer((socket) => {
+      socket.on('error', () => {});
+      server.close();
+      resolve(socket);
+    });
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => net.connect(port, '127.0.0.1').on('error', () => {}));
+  });
 }
 
 function listen(port: number): Promise<net.Server> {

@@ -90,6 +90,16 @@ describe('real vLLM on nodes with addresses of their own', { skip: whyNoBed() ??
       words: /\/nowhere\/model/,
     },
     {
+      what: 'a memory too small for one request',
+      name: 'small',
+      spec: () => {
+        const spec = tinyModel(on.vllm, 1);
+        return { ...spec, engine: { ...spec.engine, args: ['--enforce-eager', '--kv-cache-memory-bytes=200000'] } };
+      },
+      exitCode: 64,
+      words: /KV cache is needed.*spec\.engine\.maxModelLen/s,
+    },
+    {
       what: 'a cache that may not be written',
       name: 'readonly',
       async spec() {
@@ -111,7 +121,7 @@ describe('real vLLM on nodes with addresses of their own', { skip: whyNoBed() ??
       await on.desk.write(name, await spec());
       const { lastFailure } = await on.desk.shows(name, 'Stalled', READY_MS, ({ phase }) => phase === 'Stalled');
       assert.equal(lastFailure?.exitCode, exitCode);
-      assert.match(`${lastFailure?.message}\n${lastFailure?.logTail}`, words);
+      assert.match(`${lastFailure?.message}\n${lastFailure?.logTail}\n${lastFailure?.advice}`, words);
       assert.equal((await jobsOf(on.bed, name)).length, 1);
       await on.desk.remove(name);
     });

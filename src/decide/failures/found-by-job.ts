@@ -6,7 +6,7 @@ export const FOUND_BY_JOB = [
     reason: 'PortInUse',
     match: { exitCodes: [66] },
     blame: 'transient',
-    retry: 'now',
+    retry: 'backoff', // the next job may well land on the same node
     spendsBudget: false,
     summary: 'no port could be had on the node',
     advice: 'leave out spec.endpoint.port, or set spec.endpoint.portRange or spec.launcher.rendezvous.portRange wider',
@@ -120,7 +120,8 @@ export const FOUND_BY_JOB = [
     retry: 'never',
     spendsBudget: true,
     summary: 'the job cannot read a secret on the nodes',
-    advice: 'correct spec.model.tokenFrom or spec.endpoint.apiKeyFrom',
+    advice:
+      'make the setting secretDirectory a directory that is there at the same path on the compute nodes, on a file system they share with the operator, and readable to the user of the jobs',
     source: 'config/launch/serve.sh exit code 64',
   },
   {

@@ -215,7 +215,7 @@ const IN_PASSING = [
       log: /Connection closed by peer|Connection reset by peer|NCCL error: remote process exited|ncclRemoteError|Failed to recv, got 0 bytes/,
     },
     blame: 'transient',
-    retry: 'backoff',
+    retry: 'now',
     spendsBudget: true,
     summary: 'a rank lost the connection to another one, which may have died',
     source: 'recorded vLLM 0.32 over two nodes: a node lost, a worker killed',

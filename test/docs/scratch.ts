@@ -1,0 +1,136 @@
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { systemClock } from '../../src/clock.ts';
+import { createLocalCluster } from '../../src/slurm/local/local.ts';
+import { ROOT } from './markdown.ts';
+
+/** For all the commands of one document on a loaded machine. */
+const DEADLINE_MS = 120_000;
+const DIED_MS = 20_000;
+
+/** A newcomer's machine: an empty home, a checkout, `vllm-slurm` and a `vllm` without a model on PATH. */
+export type Scratch = {
+  /** Where a person's files are: `~`. */
+  readonly home: string;
+  /** The checkout, and where commands begin. */
+  readonly checkout: string;
+  run(script: string): Promise<Ran>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export type Ran = { readonly code: number | null; readonly said: string };
+
+export function scratch(): Scratch {
+  const root = mkdtempSync(path.join(os.tmpdir(), 'documents-'));
+  const at = (...parts: readonly string[]) => path.join(root, ...parts);
+  const home = at('home');
+  const checkout = at('checkout');
+  for (const made of ['home', 'checkout', 'bin', 'operators']) mkdirSync(at(made));
+  for (const part of readdirSync(ROOT)) {
+    if (['config', 'crds', 'docs', 'helm', 'manifests', 'package.json'].includes(part))
+      symlinkSync(path.join(ROOT, part), at('checkout', part));
+  }
+  const program = (name: string, text: string) => {
+    writeFileSync(at('bin', name), `#!/bin/bash\n${text}`);
+    chmodSync(at('bin', name), 0o755);
+  };
+  program('vllm', `exec '${process.execPath}' '${path.join(ROOT, 'src/standin/stand-in.ts')}' "$@"\n`);
+  program('vllm-slurm', operatorInBackground(path.join(ROOT, 'src/main.ts'), at('operators')));
+
+  return {
+    home,
+    checkout,
+    run: (script) =>
+      runScript(script, checkout, {
+        HOME: home,
+        USER: 'user',
+        LC_ALL: 'C.UTF-8',
+        PATH: `${at('bin')}:${path.dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+        VLLM_SLURM_CLUSTER_TYPE: 'local',
+        VLLM_SLURM_LOCAL_DIRECTORY: at('cluster'),
+        VLLM_SLURM_LOCAL_GPUS: '64',
+        VLLM_SLURM_LOCAL_CPUS: '256',
+        VLLM_SLURM_INTERVALS_TICK_SECONDS: '1',
+        // The hub is not asked: the job finds no way to it, and lets its engine find out.
+        https_proxy: 'http://127.0.0.1:9',
+      }),
+    async [Symbol.asyncDispose]() {
+      await endOperators(at('operators'));
+      if (existsSync(at('cluster'))) await endJobs(at('cluster'));
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** `run` works until Ctrl-C, in a terminal of its own: here in the background, and the next command may follow. */
+function operatorInBackground(main: string, directory: string): string {
+  return `program=('${process.execPath}' '${main}')
+[ "$1" = run ] || exec "\${program[@]}" "$@"
+log=$(mktemp '${directory}/XXXXXX.log')
+"\${program[@]}" "$@" >"$log" 2>&1 </dev/null &
+operator=$!
+echo "$operator" >"\${log%.log}.pid"
+for _ in {1..600}; do
+  if grep -q 'SLURM answers' "$log"; then exit 0; fi
+  if ! kill -0 "$operator" 2>/dev/null; then break; fi
+  sleep 0.1
+done
+cat "$log" >&2
+exit 1
+`;
+}
+
+function runScript(script: string, cwd: string, env: Readonly<Record<string, string>>): Promise<Ran> {
+  // Of a group of its own: what a command of it started is ended with it.
+  const child = spawn('/bin/bash', ['-s'], { cwd, env, detached: true });
+  const deadline = setTimeout(() => signal(-(child.pid ?? 0), 'SIGKILL'), DEADLINE_MS);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (said += piece));
+  child.stdin.end(script);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      clearTimeout(deadline);
+      resolve({ code, said });
+    });
+  });
+}
+
+async function endOperators(directory: string): Promise<void> {
+  for (const file of readdirSync(directory)) {
+    if (!file.endsWith('.pid')) continue;
+    const pid = Number(readFileSync(path.join(directory, file), 'utf8'));
+    if (!signal(pid, 'SIGTERM')) continue;
+    for (let waited = 0; signal(pid, 0) && waited < DIED_MS; waited += 50) await delay(50);
+    signal(pid, 'SIGKILL');
+  }
+}
+
+/** @returns whether there was such a process */
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false;
+  }
+}
+
+async function endJobs(directory: string): Promise<void> {
+  const cluster = await createLocalCluster({ directory, clock: systemClock, gpus: 0, cpus: 1 });
+  if (!cluster.ok) throw new Error(cluster.error);
+  await cluster.value.cancelAll();
+  await cluster.value.close();
+}
