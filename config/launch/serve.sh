@@ -153,7 +153,7 @@ supervise() {
   tell_guard
   wait_for_end_of_either
   if engine_has_ended; then
-    kill "$WATCH" 2>/dev/null
+    end_watch
     code_of_engine
     local engine_code=$? class
     class=$(class_of_failed_start "$engine_code")
@@ -198,7 +198,7 @@ wait_for_end_of_either() {
 
 # Out of every route first, then what runs may end, then the engine is asked to go.
 drain() {
-  kill "$WATCH" 2>/dev/null
+  end_watch
   if [ -n "$READY" ]; then
     report phase=draining
     pause "$VSO_DRAIN_GRACE_SECONDS"
@@ -223,7 +223,7 @@ finish_or_blame() { # CODE WHY
 }
 
 finish() { # CODE WHY
-  kill "$WATCH" 2>/dev/null
+  end_watch
   report "phase=$([ "$1" = 0 ] && echo ended || echo failed)|class=$(class_word "$1")|code=$1|why=$2"
   # Of several nodes one may never answer: Slurm ends what is left when this script ends, and a successor need not wait.
   end_engine $((VSO_NODES > 1 && $1 >= 65 ? 0 : 5))
@@ -235,7 +235,7 @@ finish() { # CODE WHY
 cancelled() {
   GATE=$QUIET # whatever else is asked for
   say cancelled
-  kill "$WATCH" 2>/dev/null
+  end_watch
   end_engine 2
   release_ports
   exit 143
@@ -618,7 +618,7 @@ guard() {
   local line session='' watch=''
   trap '' TERM INT HUP USR1
   while read -r line; do read -r session watch <<<"$line"; done
-  [ -z "$watch" ] || kill "$watch" 2>/dev/null
+  [ -z "$watch" ] || kill -KILL "$watch" 2>/dev/null
   [ -z "$session" ] || signal_session KILL "$session"
 }
 tell_guard() { echo "$ENGINE $WATCH" >&"$LIFELINE"; }
@@ -627,6 +627,9 @@ be_a_child() { # only the supervisor keeps the pipe open and hears requests; a c
   GATE=$QUIET
   exec {LIFELINE}>&-
 }
+
+# By KILL: until it has become a child it ignores TERM, as its parent does.
+end_watch() { [ -z "$WATCH" ] || kill -KILL "$WATCH" 2>/dev/null; }
 
 # Of several ranks one is enough.
 engine_has_ended() { [ -n "$RANK_ENDED" ] || has_ended "$ENGINE"; }
