@@ -20,7 +20,10 @@ const SUSPICION_MS = 900_000;
 
 export function createNetwork(clock: Pick<Clock, 'now'>): Network {
   const groups = new Map<string, { readonly served: ReadonlyMap<string, ProbeMemory>; readonly answersMs: number }>();
-  /** Epoch, ms: when endpoints that did not answer ceased to be followed, and no other has answered since. */
+  /**
+   * Epoch, ms: when endpoints that did not answer ceased to be followed. Counted until another has answered since, or
+   * each of the others has had the time to be found silent as well.
+   */
   let lostMs: readonly number[] = [];
   let silentSinceMs: number | undefined;
   let heardAgainMs = Number.NEGATIVE_INFINITY;
@@ -28,14 +31,15 @@ export function createNetwork(clock: Pick<Clock, 'now'>): Network {
   function look(): void {
     const all = [...groups.values()].flatMap(({ served }) => [...served.values()]);
     const lastOkMs = Math.max(...all.map((memory) => memory.lastOkMs ?? Number.NEGATIVE_INFINITY));
-    lostMs = lostMs.filter((at) => at >= lastOkMs);
+    const answersMs = Math.max(0, ...[...groups.values()].map((one) => one.answersMs));
+    lostMs = lostMs.filter((at) => at >= lastOkMs && clock.now() - at <= answersMs);
     const answers = !all.every(isFailing);
     if (silentSinceMs === undefined) {
       if (!answers && all.length > 0 && all.length + lostMs.length >= FEW_ENDPOINTS) silentSinceMs = clock.now();
     } else if (answers || all.length === 0) {
       // Only an answer clears our network, not that fewer endpoints are left.
       silentSinceMs = undefined;
-      heardAgainMs = clock.now() + Math.max(0, ...[...groups.values()].map((one) => one.answersMs));
+      heardAgainMs = clock.now() + answersMs;
     }
   }
 

@@ -73,6 +73,17 @@ describe('our network', () => {
     assert.equal(network.isSuspect(), false);
   });
 
+  it('is not suspect when the last one falls silent long after that: they did not fall silent together', () => {
+    const { network, pass } = networkAt();
+    network.heard('chat', named(fails), PERIOD_MS);
+    network.heard('slow', named(answers), PERIOD_MS);
+    pass(1);
+    network.heard('chat', named(), 0);
+    pass(PERIOD_MS + 1);
+    network.heard('slow', named(fails), PERIOD_MS);
+    assert.equal(network.isSuspect(), false);
+  });
+
   it('is no longer suspect when the silence lasts: then it is they who are down', () => {
     const { network, pass } = networkAt();
     network.heard('chat', named(fails, fails), PERIOD_MS);
