@@ -62,7 +62,7 @@ trap 'request c' TERM
 
 PREFLIGHT_SECONDS=60      # then it is asked which nodes are lost
 PEER_SECONDS=10           # a node that does not run a command within it is lost
-LINK_SECONDS=5            # the same of a node whose link has ended, and it has not linked itself again by then
+LINK_SECONDS=5            # and so is one whose link has ended, if within this it neither does so nor links itself again
 READY_AGAIN_SECONDS=60    # a controller that crashes loses what it heard last: being ready is said twice
 PROGRESS_SECONDS=30       # between two reports of progress
 PORT_SECONDS=75           # the kernel keeps a port for a minute after the last connection to it
@@ -457,24 +457,33 @@ hear_links() {
   done
 }
 
-# Ends with the names of nodes that are lost.
+# Ends with the names of nodes that are lost. Asked more than once: a node that is shut down in order runs commands for
+# some seconds yet, and where no node at all can be asked that says nothing of one.
 watch_links() {
   be_a_child
-  local own=$BASHPID links word node gone=' ' silent lost=''
+  local own=$BASHPID links word node gone=' ' asked silent lost=''
   exec {links}< <(exec python3 -c "$LINK_PY" "$own" "$OWN_PID" "$ADDRESS" "${PEER_PORTS[3]}" "$VSO_NODES" 2>/dev/null)
   while read -r word node <&"$links"; do
     note_link
-    [ "$word" = ended ] || continue
-    say "the link to node=$node has ended: asking whether it still runs commands"
-    silent=$(silent_nodes "$LINK_SECONDS" | awk '$1 == "lost" {print $2}')
-    while read -r -t 0 <&"$links" && read -r word node <&"$links"; do note_link; done
-    for node in $silent; do [[ $gone != *" $node "* ]] || lost+=,$node; done
-    [ -z "$lost" ] || { echo "${lost#,}"; return; }
+    for ((asked = 0; asked < 3; asked++)); do
+      [ "$gone" != ' ' ] || continue 2
+      [ "$asked" = 0 ] || pause "$LINK_SECONDS"
+      silent=$(silent_nodes "$LINK_SECONDS" | awk '$1 == "lost" {printf " %s ", $2}')
+      while read -r -t 0 <&"$links" && read -r word node <&"$links"; do note_link; done
+      for node in $gone; do [[ $silent != *" $node "* ]] || lost+=,$node; done
+      [ -z "$lost" ] || { echo "${lost#,}"; return; }
+    done
+    say "without a link, and not found lost:${gone% }; the job goes on"
   done
 }
 note_link() { # of watch_links
-  gone=${gone/" $node "/ }
-  [ "$word" != ended ] || gone+="$node "
+  if [ "$word" = ended ]; then
+    gone+="$node "
+    say "node=$node: its link has ended; asking whether it still runs commands"
+  elif [[ $gone == *" $node "* ]]; then
+    gone=${gone/" $node "/ }
+    say "node=$node has linked itself again"
+  fi
 }
 
 # On each other node, for as long as the task lives that Slurm has started there.
