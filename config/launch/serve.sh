@@ -433,7 +433,7 @@ follow_log() {
 # A node whose processes are all gone tells nobody: srun waits a minute for what it may still have to say, and an engine
 # without work does not miss it. So a task on each other node holds a connection to the first, which its kernel closes.
 # That alone is no verdict: a node is lost when it also runs no command and has not linked itself again within
-# LINK_SECONDS. Silence is none at all, for a network may come back: then it is tokens that count.
+# LINK_SECONDS. Silence is no verdict either, for a network may come back: then it is tokens that count.
 open_links() {
   close_links
   [ -n "$LINK_KEY" ] || return 0
@@ -448,12 +448,9 @@ close_links() {
 hear_links() {
   local lost
   while [ -n "$LINKS" ] && read -r -t 0 <&"$LINKS"; do
-    if ! read -r lost <&"$LINKS"; then
-      exec {LINKS}<&-
-      LINKS=''
-    else
-      finish 67 "lost:$lost"
-    fi
+    if read -r lost <&"$LINKS"; then finish 67 "lost:$lost"; fi
+    exec {LINKS}<&- # nobody watches them any more
+    LINKS=''
   done
 }
 
@@ -475,6 +472,7 @@ watch_links() {
     done
     say "without a link, and not found lost:${gone% }; the job goes on"
   done
+  say 'links are heard no more: that a node is lost will be told by tokens that do not come'
 }
 note_link() { # of watch_links
   if [ "$word" = ended ]; then
