@@ -117,7 +117,7 @@ supervisor() {
   trap '' USR1 TERM
   exec {GATE}<&0 {QUIET}<>/dev/fd/1 </dev/null >&"$LOG_COPY" {LOG_COPY}>&-
   OWN_PID=$BASHPID # $$ stays that of the batch shell
-  DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY='' LINKS='' LINK_WATCH='' LINK_KEY=''
+  DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY='' LINKS='' LINK_WATCH='' LINK_KEY='' SILENT=''
   RANK_ENDED='' TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
   OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
@@ -177,6 +177,7 @@ supervise() {
   WATCH=$!
   tell_guard
   wait_for_end_of_either
+  ask_nodes
   local i
   for ((i = 0; i < 5; i++)); do # a dying engine stops answering first
     if engine_has_ended; then
@@ -216,16 +217,16 @@ drain() {
 
 # Whose fault it is, where several nodes may have one: a lost node comes before everything it takes down with it.
 finish_or_blame() { # CODE WHY
-  local lost='' stuck='' word node answers
+  local lost='' stuck='' word node
   if [ "$VSO_NODES" -gt 1 ] && [ "$1" -ge 65 ]; then
-    exec {answers}< <(be_a_child; silent_nodes "$PEER_SECONDS")
-    until read -r -t 0 <&"$answers"; do # a link that ends tells sooner
+    ask_nodes
+    until read -r -t 0 <&"$SILENT"; do # a link that ends tells sooner
       hear_links
       nap
     done
     while read -r word node; do
       if [ "$word" = lost ]; then lost+=,$node; else stuck+=,$node; fi
-    done <&"$answers"
+    done <&"$SILENT"
     [ -z "$lost" ] || finish 67 "lost:${lost#,}"
     if [ -n "$stuck" ] && [ "$1" = 69 ]; then finish 69 "stuck:${stuck#,}"; fi
   fi
@@ -279,6 +280,9 @@ has_logged() { grep -qE "${@/#/-e}" < <(logged); } # no pipe: grep would break i
 # Since the engine was started, of the job's own log, where that is a file.
 logged() { [ ! -f "$LOG" ] || tail -c "+$LOG_FROM" "$LOG" | tail -c 1048576; }
 
+ask_nodes() { # once; the answers take some seconds
+  if [ "$VSO_NODES" -gt 1 ] && [ -z "$SILENT" ]; then exec {SILENT}< <(be_a_child; silent_nodes "$PEER_SECONDS"); fi
+}
 # Which nodes do not run a command any more, and where a process of this job is stopped or cannot be woken.
 silent_nodes() { # SECONDS a node has to answer
   local node all answers
