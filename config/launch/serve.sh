@@ -485,6 +485,8 @@ note_link() { # of watch_links
   elif [[ $gone == *" $node "* ]]; then
     gone=${gone/" $node "/ }
     say "node=$node has linked itself again"
+  else
+    say "node=$node is linked"
   fi
 }
 

@@ -9,6 +9,8 @@ describe('the links of a job over several nodes', { concurrency: 4 }, async () =
   const cluster = await createComputeNode();
   after(() => cluster.close());
 
+  const says = (job: RunningJob, words: RegExp) =>
+    eventually(async () => (words.test(await job.log()) ? true : undefined));
   /** No token is missed meanwhile: the canary is an hour away. */
   const serving = async (options: JobOptions = {}) => {
     const job = await cluster.start({
@@ -18,15 +20,13 @@ describe('the links of a job over several nodes', { concurrency: 4 }, async () =
       variables: { VSO_CANARY_PERIOD_SECONDS: '3600' },
     });
     await job.reached('ready');
-    await eventually(() => job.linkOf('node002').catch(() => undefined));
+    await says(job, /node=node002 is linked/);
     return job;
   };
   const lastWordsOf = async (job: RunningJob) => {
     const { phase, code, failureClass, why } = (await job.reports()).at(-1) ?? {};
     return { phase, code, failureClass, why };
   };
-  const says = (job: RunningJob, words: RegExp) =>
-    eventually(async () => (words.test(await job.log()) ? true : undefined));
   const nothingLeft = (job: RunningJob) =>
     eventually(async () => ((await job.processes()).length === 0 ? true : undefined));
   const LOST = { phase: 'failed', code: 67, failureClass: 'node', why: 'lost:node002' };
@@ -54,7 +54,7 @@ describe('the links of a job over several nodes', { concurrency: 4 }, async () =
         engine: { type: 'stand-in', args: ['--stand-in-startup-seconds=3600'] },
       },
     });
-    await eventually(() => job.linkOf('node002').catch(() => undefined));
+    await says(job, /node=node002 is linked/);
     await job.loseNode('node002');
     assert.equal(await job.exited, 67, await job.log());
     assert.deepEqual(await lastWordsOf(job), LOST);
@@ -96,12 +96,11 @@ describe('the links of a job over several nodes', { concurrency: 4 }, async () =
   it('believes nobody who does not know its key, and hears its nodes however many stand at the door', async (test) => {
     const job = await serving();
     const door = await job.linkDoor();
-    const words = ['', 'node002\n', `${'x'.repeat(32)} node002\n`, 'GET / HTTP/1.1\r\n\r\n', 'x'.repeat(4096)];
-    const strangers = await Promise.all(
-      Array.from({ length: 100 }, (_, i) => knock(door, words[i % words.length] ?? '')),
-    );
-    test.after(() => strangers.forEach((one) => void one.destroy()));
-    await eventually(async () => (strangers.filter(({ closed }) => closed).length > 80 ? true : undefined));
+    const words = ['node002\n', `${'x'.repeat(32)} node002\n`, 'GET / HTTP/1.1\r\n\r\n', 'x'.repeat(4096)];
+    const talkers = await Promise.all(Array.from({ length: 80 }, (_, i) => knock(door, words[i % words.length] ?? '')));
+    const waiting = await Promise.all(Array.from({ length: 20 }, () => knock(door, '')));
+    test.after(() => [...talkers, ...waiting].forEach((one) => void one.destroy()));
+    await eventually(async () => (talkers.every(({ closed }) => closed) ? true : undefined));
     assert.doesNotMatch(await job.log(), /its link has ended/);
     await job.loseNode('node002');
     assert.equal(await job.exited, 67, await job.log());
