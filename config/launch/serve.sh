@@ -791,7 +791,12 @@ be_a_child() { # only the supervisor keeps the pipe open and hears requests; a c
 }
 
 # By KILL: until it has become a child it ignores TERM, as its parent does.
-end_watch() { [ -z "$WATCH" ] || kill -KILL "$WATCH" 2>/dev/null; }
+end_watch() {
+  [ -n "$WATCH" ] || return 0
+  kill -KILL "$WATCH" 2>/dev/null
+  wait "$WATCH" 2>/dev/null # or bash tells the log that it was killed
+  WATCH=''
+}
 
 # Of several ranks one is enough.
 engine_has_ended() { [ -n "$RANK_ENDED" ] || has_ended "$ENGINE"; }

@@ -43,6 +43,7 @@ describe('the links of a job over several nodes', { concurrency: 4 }, async () =
     assert.equal(await job.exited, 67, await job.log());
     assert.deepEqual(await lastWordsOf(job), LOST);
     await nothingLeft(job);
+    assert.doesNotMatch(await job.log(), /watch_for_hang/);
   });
 
   it('ends at once when they are gone before the engine has started', async () => {
