@@ -62,6 +62,7 @@ trap 'request c' TERM
 
 PREFLIGHT_SECONDS=60      # then it is asked which nodes are lost
 PEER_SECONDS=10           # a node that does not run a command within it is lost
+LINK_SECONDS=5            # and so is one whose link has ended, if within this it neither does so nor links itself again
 READY_AGAIN_SECONDS=60    # a controller that crashes loses what it heard last: being ready is said twice
 PROGRESS_SECONDS=30       # between two reports of progress
 PORT_SECONDS=75           # the kernel keeps a port for a minute after the last connection to it
@@ -75,7 +76,7 @@ NODE_VARIABLES=(
 NODE_FUNCTIONS=(
   node_program say node_name own_address read_secrets engine_words rank_environment run_node run_rank find_own_interface
   open_lifeline guard tell_guard be_a_child signal_session session_pids end_session has_ended nap hear
-  check_node first_fault secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
+  hold_link check_node first_fault secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
   cache_fault model_fault model_is_cached hub_fault peer_fault engine_variable hub_cache is_on_hub tell_stuck unwakeable
 )
 
@@ -116,7 +117,7 @@ supervisor() {
   trap '' USR1 TERM
   exec {GATE}<&0 {QUIET}<>/dev/fd/1 </dev/null >&"$LOG_COPY" {LOG_COPY}>&-
   OWN_PID=$BASHPID # $$ stays that of the batch shell
-  DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY=''
+  DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY='' LINKS='' LINK_WATCH='' LINK_KEY='' SILENT=''
   RANK_ENDED='' TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
   OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
@@ -131,6 +132,8 @@ supervisor() {
   ADDRESS=$(own_address)
   [ -n "$ADDRESS" ] || finish 65 no-address
   [ -z "$VSO_API_KEY_FILE" ] || IFS= read -r API_KEY <"$VSO_API_KEY_FILE"
+  if [ "$VSO_NODES" -gt 1 ] && command -v python3 >/dev/null; then LINK_KEY=$(od -An -N16 -tx8 /dev/urandom | tr -d ' '); fi
+  export LINK_KEY # never an argument, which everybody on a node can read
   local offset=$((SLURM_JOB_ID * 4)) # neither a stale engine of an older job nor a neighbour's choice is met
   for ((TRY = 0; TRY < 10 && TRY <= VSO_PORT_HIGH - VSO_PORT_LOW; TRY++)); do
     choose_ports_patiently "$offset" || break
@@ -174,6 +177,7 @@ supervise() {
   WATCH=$!
   tell_guard
   wait_for_end_of_either
+  ask_nodes
   local i
   for ((i = 0; i < 5; i++)); do # a dying engine stops answering first
     if engine_has_ended; then
@@ -192,6 +196,7 @@ wait_for_end_of_either() {
     if [ -n "$UNHEARD" ] && [ "$SECONDS" -ge "$RETRY_AT" ]; then tell "$UNHEARD"; fi
     if [ -n "$READY_AGAIN_AT" ] && [ "$SECONDS" -ge "$READY_AGAIN_AT" ]; then READY_AGAIN_AT='' && tell "$TOLD"; fi
     if [ -z "$READY" ] || [ "$VSO_NODES" -gt 1 ]; then follow_log; fi
+    hear_links
     nap
   done
 }
@@ -199,6 +204,7 @@ wait_for_end_of_either() {
 # Out of every route first, then what runs may end, then the engine is asked to go.
 drain() {
   end_watch
+  close_links
   if [ -n "$READY" ]; then
     report phase=draining
     pause "$VSO_DRAIN_GRACE_SECONDS"
@@ -213,9 +219,14 @@ drain() {
 finish_or_blame() { # CODE WHY
   local lost='' stuck='' word node
   if [ "$VSO_NODES" -gt 1 ] && [ "$1" -ge 65 ]; then
+    ask_nodes
+    until read -r -t 0 <&"$SILENT"; do # a link that ends tells sooner
+      hear_links
+      nap
+    done
     while read -r word node; do
       if [ "$word" = lost ]; then lost+=,$node; else stuck+=,$node; fi
-    done < <(be_a_child; silent_nodes)
+    done <&"$SILENT"
     [ -z "$lost" ] || finish 67 "lost:${lost#,}"
     if [ -n "$stuck" ] && [ "$1" = 69 ]; then finish 69 "stuck:${stuck#,}"; fi
   fi
@@ -224,6 +235,7 @@ finish_or_blame() { # CODE WHY
 
 finish() { # CODE WHY
   end_watch
+  close_links
   report "phase=$([ "$1" = 0 ] && echo ended || echo failed)|class=$(class_word "$1")|code=$1|why=$2"
   # Of several nodes one may never answer: Slurm ends what is left when this script ends, and a successor need not wait.
   end_engine $((VSO_NODES > 1 && $1 >= 65 ? 0 : 5))
@@ -236,6 +248,7 @@ cancelled() {
   GATE=$QUIET # whatever else is asked for
   say cancelled
   end_watch
+  close_links
   end_engine 2
   release_ports
   exit 143
@@ -267,18 +280,21 @@ has_logged() { grep -qE "${@/#/-e}" < <(logged); } # no pipe: grep would break i
 # Since the engine was started, of the job's own log, where that is a file.
 logged() { [ ! -f "$LOG" ] || tail -c "+$LOG_FROM" "$LOG" | tail -c 1048576; }
 
+ask_nodes() { # once; the answers take some seconds
+  if [ "$VSO_NODES" -gt 1 ] && [ -z "$SILENT" ]; then exec {SILENT}< <(be_a_child; silent_nodes "$PEER_SECONDS"); fi
+}
 # Which nodes do not run a command any more, and where a process of this job is stopped or cannot be woken.
-silent_nodes() {
+silent_nodes() { # SECONDS a node has to answer
   local node all answers
   read -ra all < <(timeout 10 scontrol show hostnames "$SLURM_JOB_NODELIST" | tr '\n' ' ')
-  answers=$(for node in "${all[@]}"; do ask_node "$node" & done; wait)
+  answers=$(for node in "${all[@]}"; do ask_node "$node" "$1" & done; wait)
   # The first of them runs this: where none at all can be asked, it is not the nodes' fault.
   if [ "$(grep -c ^lost <<<"$answers")" -lt "${#all[@]}" ]; then sort <<<"$answers" | grep . ; fi
 }
-ask_node() { # NODE
+ask_node() { # NODE SECONDS
   local answer session
   session=$(logged | grep -oE "node=$1 rank=[0-9]+ session=[0-9]+" | tail -n 1)
-  if answer=$(timeout -k 1 "$PEER_SECONDS" srun --export=ALL --overlap --mpi=none --mem=0 --nodes=1 --ntasks=1 --nodelist="$1" \
+  if answer=$(timeout -k 1 "$2" srun --export=ALL --overlap --mpi=none --mem=0 --nodes=1 --ntasks=1 --nodelist="$1" \
     bash -c "$(node_program)" tell_stuck "${session##*=}" 2>/dev/null </dev/null); then
     [ -z "$answer" ] || echo "stuck $1"
   else
@@ -324,15 +340,17 @@ await_first_token() {
 # work, else when the canary is due.
 watch_for_hang() {
   be_a_child
-  local before now busy bad=0 due left
+  local before now busy bad=0 due left looked=$SECONDS earlier
   read -r before _ <<<"$(engine_counters)"
   due=$((SECONDS + VSO_CANARY_PERIOD_SECONDS))
   while :; do
     left=$((due - SECONDS))
     pause $((bad > 0 ? 1 : left > VSO_PROBE_PERIOD_SECONDS ? VSO_PROBE_PERIOD_SECONDS : left > 1 ? left : 1))
+    earlier=$looked looked=$SECONDS
     read -r now busy <<<"$(engine_counters)"
     if [ -n "$now" ] && [ "$now" != "$before" ]; then
-      before=$now bad=0 due=$((SECONDS + VSO_CANARY_PERIOD_SECONDS))
+      # The last token came at some time since the look before, perhaps right after it.
+      before=$now bad=0 due=$((earlier + VSO_CANARY_PERIOD_SECONDS))
       continue
     fi
     if [ "$bad" = 0 ] && [ "$busy" = 0 ] && [ "$SECONDS" -lt "$due" ]; then continue; fi
@@ -415,15 +433,157 @@ follow_log() {
   done
 }
 
+# ---------------------------------------------------------------------------------------------- links
+# A node whose processes are all gone tells nobody: srun waits a minute for what it may still have to say, and an engine
+# without work does not miss it. So a task on each other node holds a connection to the first, which its kernel closes.
+# That alone is no verdict: a node is lost when it also runs no command and has not linked itself again within
+# LINK_SECONDS. Silence is no verdict either, for a network may come back: then it is tokens that count.
+open_links() {
+  close_links
+  [ -n "$LINK_KEY" ] || return 0
+  exec {LINKS}< <(watch_links)
+  LINK_WATCH=$!
+}
+close_links() {
+  [ -z "$LINK_WATCH" ] || kill -KILL "$LINK_WATCH" 2>/dev/null
+  [ -z "$LINKS" ] || exec {LINKS}<&-
+  LINKS='' LINK_WATCH=''
+}
+hear_links() {
+  local lost
+  while [ -n "$LINKS" ] && read -r -t 0 <&"$LINKS"; do
+    if read -r lost <&"$LINKS"; then finish 67 "lost:$lost"; fi
+    exec {LINKS}<&- # nobody watches them any more
+    LINKS=''
+  done
+}
+
+# Ends with the names of nodes that are lost. Asked more than once: a node that is shut down in order runs commands for
+# some seconds yet, and where no node at all can be asked that says nothing of one.
+watch_links() {
+  be_a_child
+  local own=$BASHPID links word node gone=' ' asked silent lost=''
+  exec {links}< <(exec python3 -c "$LINK_PY" "$own" "$OWN_PID" "$ADDRESS" "${PEER_PORTS[3]}" "$VSO_NODES" 2>/dev/null)
+  while read -r word node <&"$links"; do
+    note_link
+    for ((asked = 0; asked < 3; asked++)); do
+      [ "$gone" != ' ' ] || continue 2
+      [ "$asked" = 0 ] || pause "$LINK_SECONDS"
+      silent=$(silent_nodes "$LINK_SECONDS" | awk '$1 == "lost" {printf " %s ", $2}')
+      while read -r -t 0 <&"$links" && read -r word node <&"$links"; do note_link; done
+      for node in $gone; do [[ $silent != *" $node "* ]] || lost+=,$node; done
+      [ -z "$lost" ] || { echo "${lost#,}"; return; }
+    done
+    say "without a link, and not found lost:${gone% }; the job goes on"
+  done
+  say 'links are heard no more: that a node is lost will be told by tokens that do not come'
+}
+note_link() { # of watch_links
+  if [ "$word" = ended ]; then
+    gone+="$node "
+    say "node=$node: its link has ended; asking whether it still runs commands"
+  elif [[ $gone == *" $node "* ]]; then
+    gone=${gone/" $node "/ }
+    say "node=$node has linked itself again"
+  else
+    say "node=$node is linked"
+  fi
+}
+
+# On each other node, for as long as the task lives that Slurm has started there.
+hold_link() {
+  local task=$$ link
+  trap - TERM
+  trap '' PIPE
+  until has_ended "$task"; do
+    if { exec {link}<>"/dev/tcp/$ADDRESS/${PEER_PORTS[3]}"; }; then
+      printf '%s %s\n' "$LINK_KEY" "$(node_name)" >&"$link"
+      until has_ended "$task"; do
+        read -r -N 1 -t 1 <&"$link"
+        [ $? -gt 128 ] || break # the first node has closed it
+      done
+      exec {link}>&-
+    fi
+    sleep 1
+  done
+} </dev/null >/dev/null 2>&1
+
+# Says `linked NODE` and `ended NODE`. Who connects is a stranger until he has said the key, and of strangers few may wait.
+LINK_PY='
+import hmac, os, selectors, socket, sys
+parent, supervisor, port, nodes = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[4]), int(sys.argv[5])
+key = os.environ["LINK_KEY"].encode()
+listener = socket.socket(socket.AF_INET6 if ":" in sys.argv[3] else socket.AF_INET)
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind((sys.argv[3], port))
+listener.listen(nodes + 16)
+listener.setblocking(False)
+ready = selectors.DefaultSelector()
+ready.register(listener, selectors.EVENT_READ)
+strangers, links = {}, {}
+
+def close(one):
+    ready.unregister(one)
+    one.close()
+
+def welcome():
+    one = listener.accept()[0]
+    one.setblocking(False)
+    ready.register(one, selectors.EVENT_READ)
+    strangers[one] = b""
+    if len(strangers) > nodes + 16:
+        oldest = next(iter(strangers))
+        del strangers[oldest]
+        close(oldest)
+
+def hear(one):
+    try:
+        piece = one.recv(256)
+    except BlockingIOError:
+        return
+    except OSError:
+        piece = b""
+    if one in links:
+        if not piece:
+            node = links.pop(one)
+            close(one)
+            if node not in links.values():
+                print("ended", node, flush=True)
+        return
+    said = strangers[one] + piece
+    if piece and b"\n" not in said and len(said) < 256:
+        strangers[one] = said
+        return
+    del strangers[one]
+    word, _, node = said.partition(b"\n")[0].partition(b" ")
+    if hmac.compare_digest(word, key):
+        links[one] = node.decode()
+        print("linked", links[one], flush=True)
+    else:
+        close(one)
+
+while os.getppid() == parent and os.path.exists("/proc/%d" % supervisor):
+    for event, _ in ready.select(2):
+        one = event.fileobj
+        if one.fileno() < 0:
+            continue
+        try:
+            welcome() if one is listener else hear(one)
+        except OSError:
+            pass
+'
+
 # ---------------------------------------------------------------------------------------------- the engine
 # One node: the engine itself, in a session of its own. Several: srun, whose tasks do the same on each of them.
 start_engine() {
   [ ! -f "$LOG" ] || LOG_FROM=$(($(stat -Lc %s "$LOG") + 1))
   RANK_ENDED='' READ_FROM=$LOG_FROM LOOK_AT=$SECONDS PROGRESS_AT=0 COME_TO=$((VSO_NODES == 1))
+  open_links
   (
     be_a_child
     exec {QUIET}>&-
     [ -z "${PORTS:-}" ] || exec {PORTS}<&-
+    [ -z "$LINKS" ] || exec {LINKS}<&-
     if [ "$VSO_NODES" -gt 1 ]; then
       exec setsid srun --export=ALL --mpi=none --nodes="$VSO_NODES" --ntasks="$VSO_NODES" --ntasks-per-node=1 \
         ${SLURM_CPUS_PER_TASK:+"--cpus-per-task=$SLURM_CPUS_PER_TASK"} --cpu-bind=none \
@@ -472,6 +632,8 @@ node_program() {
 # One task a node. The rank is Slurm's number of the node, never torchrun's, which sorts by name.
 run_node() {
   cd / || exit 65
+  if [ -n "$LINK_KEY" ] && [ "$SLURM_NODEID" != 0 ]; then hold_link & fi
+  unset LINK_KEY # it is for nobody else
   find_own_interface
   say "node=$(node_name) rank=$SLURM_NODEID address=$HOST_ADDRESS interface=${INTERFACE:-?}"
   rank_environment
@@ -629,7 +791,12 @@ be_a_child() { # only the supervisor keeps the pipe open and hears requests; a c
 }
 
 # By KILL: until it has become a child it ignores TERM, as its parent does.
-end_watch() { [ -z "$WATCH" ] || kill -KILL "$WATCH" 2>/dev/null; }
+end_watch() {
+  [ -n "$WATCH" ] || return 0
+  kill -KILL "$WATCH" 2>/dev/null
+  wait "$WATCH" 2>/dev/null # or bash tells the log that it was killed
+  WATCH=''
+}
 
 # Of several ranks one is enough.
 engine_has_ended() { [ -n "$RANK_ENDED" ] || has_ended "$ENGINE"; }
@@ -737,7 +904,7 @@ preflight() {
 finish_if_lost() {
   local lost
   say "only some nodes answered before the start"
-  lost=$(be_a_child; silent_nodes | awk '$1 == "lost" {printf ",%s", $2}')
+  lost=$(be_a_child; silent_nodes "$PEER_SECONDS" | awk '$1 == "lost" {printf ",%s", $2}')
   [ -z "$lost" ] || finish 67 "lost:${lost#,}"
 }
 
@@ -983,7 +1150,7 @@ is_listened_to() { # PORT: local address and state 0A, proc_pid_net(5)
 # Fails with 2 where no port to answer at could be had, with 1 where another.
 choose_ports() { # OFFSET into the ranges to begin at
   local words groups=("$VSO_PORT_LOW" "$VSO_PORT_HIGH" "$1" 1)
-  [ "$VSO_NODES" = 1 ] || groups+=("$VSO_RENDEZVOUS_PORT_LOW" "$VSO_RENDEZVOUS_PORT_HIGH" $(($1 + 1)) 3)
+  [ "$VSO_NODES" = 1 ] || groups+=("$VSO_RENDEZVOUS_PORT_LOW" "$VSO_RENDEZVOUS_PORT_HIGH" $(($1 + 1)) 4)
   release_ports
   PORT=''
   if command -v python3 >/dev/null; then
@@ -1009,7 +1176,7 @@ release_ports() {
 choose_quiet_ports() { # OFFSET
   PEER_PORTS=()
   PORT=$(quiet_port "$VSO_PORT_LOW" "$VSO_PORT_HIGH" "$1") || return 1
-  while [ "$VSO_NODES" -gt 1 ] && [ "${#PEER_PORTS[@]}" -lt 3 ]; do
+  while [ "$VSO_NODES" -gt 1 ] && [ "${#PEER_PORTS[@]}" -lt 4 ]; do
     PEER_PORTS+=("$(quiet_port "$VSO_RENDEZVOUS_PORT_LOW" "$VSO_RENDEZVOUS_PORT_HIGH" "$1")") || return 1
   done
 }

@@ -306,7 +306,9 @@ export const Spec = z
               .describe('How long the nodes of a replica wait for one another before the attempt has failed.'),
             portRange: portRange()
               .optional()
-              .describe("Ports on the first node that ranks meet at, `LOW-HIGH`. Default: the operator's setting."),
+              .describe(
+                "Ports on the first node that ranks meet at, `LOW-HIGH`; a replica takes four of them. Default: the operator's setting.",
+              ),
           })
           .prefault({})
           .describe('How ranks find one another.'),

@@ -1,4 +1,6 @@
 import { type Key, keyText } from '../api/key.ts';
+import { spokeLastWord } from '../decide/attempts.ts';
+import type { OwnJob } from '../decide/observation.ts';
 import { jobKey } from '../slurm/job.ts';
 import type { Deps } from './deps.ts';
 import { createDetails } from './details.ts';
@@ -111,6 +113,8 @@ export function createController(deps: Deps): Controller {
     if (!wasKnown && fleet.known) log.info({ jobs: [...fleet.value.jobs.values()].flat().length }, 'SLURM answers');
     if (turned || unheard) await wakeAll();
     for (const key of changed) queue.wake(key);
+    // Once for each last word: it is over in a moment, and its successor waits for that.
+    if (fleet.known && changed.some((key) => fleet.value.jobs.get(key)?.some(isEnding))) soon = true;
     // What does not answer has no work with us; and who waits for it wants to hear soon that it is back.
     return fleet.known ? Math.min(tookMs * SLOW_FACTOR, SLOWEST_TICK_MS) : tookMs;
   }
@@ -200,4 +204,8 @@ export function createController(deps: Deps): Controller {
 function keyOf(name: string): Key {
   const [namespace = '', deployment = ''] = name.split('/');
   return { namespace, name: deployment };
+}
+
+function isEnding(job: OwnJob): boolean {
+  return job.phase === 'running' && spokeLastWord(job);
 }

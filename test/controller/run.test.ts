@@ -72,6 +72,17 @@ describe('the controller', () => {
     assert.deepEqual(listed, [0, 6, 16]);
   });
 
+  it('asks again soon, and once, after a job has said its last word', async () => {
+    const { controller, clock, listed, show } = site();
+    show(servingJob());
+    await controller.start();
+    await clock.advance(5_000);
+    show(runningJob({ says: 'phase=failed|node=node001|port=20001|class=node|code=67|why=lost:node002' }));
+    await clock.advance(27_000);
+    await controller.stop();
+    assert.deepEqual(listed, [0, 10, 11, 21, 31]);
+  });
+
   it('asks a slow Slurm more rarely, and never twice at a time', async () => {
     const answers: PromiseWithResolvers<Result<Listing, SlurmError>>[] = [];
     const { controller, clock, listed } = site({

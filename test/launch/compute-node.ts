@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -50,9 +50,17 @@ export type RunningJob = {
   processes(node?: string): Promise<readonly number[]>;
   /** The engine's process on a node. */
   engineOn(node: string): Promise<number>;
+  /** The process of a node that holds its link to the first one. */
+  linkOf(node: string): Promise<number>;
+  /** Where the first node hears links. */
+  linkDoor(): Promise<LinkDoor>;
   /** From now on this node runs nothing any more, and nobody is told. */
   loseNode(node: string): Promise<void>;
+  /** From now on this node runs no command any more, and what runs there goes on. */
+  deafenNode(node: string): Promise<void>;
 };
+
+export type LinkDoor = { readonly pid: number; readonly port: number; readonly key: string };
 
 export type JobOptions = {
   /** Of the whole script; the operator's own unless told. */
@@ -204,8 +212,26 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
       }
       throw new Error(`no engine on ${node}`);
     },
+    async linkOf(node) {
+      for (const pid of await processesOfJob(jobId, node)) {
+        const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+        if (command.startsWith('bash\0') && (await socketsOf(pid)) > 0) return pid;
+      }
+      throw new Error(`no link of ${node}`);
+    },
+    async linkDoor() {
+      for (const pid of await processesOfJob(jobId, 'node001')) {
+        const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+        if (!command[2]?.includes('selectors')) continue;
+        const environment = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0');
+        const key = environment.find((one) => one.startsWith('LINK_KEY='))?.slice('LINK_KEY='.length) ?? '';
+        return { pid, port: Number(command[6]), key };
+      }
+      throw new Error('nobody hears links');
+    },
+    deafenNode: (node) => writeFile(path.join(directory, `lost-${node}`), ''),
     async loseNode(node) {
-      await writeFile(path.join(directory, `lost-${node}`), '');
+      await job.deafenNode(node);
       for (const pid of await processesOfJob(jobId, node)) tryKill(pid, 'SIGKILL');
     },
     async reached(phase) {
@@ -270,6 +296,13 @@ async function processesOfJob(jobId: string, node?: string): Promise<readonly nu
     }),
   );
   return living.flat();
+}
+
+async function socketsOf(pid: number): Promise<number> {
+  const directory = `/proc/${pid}/fd`;
+  const files = await readdir(directory).catch(() => []);
+  const targets = await Promise.all(files.map((file) => readlink(`${directory}/${file}`).catch(() => '')));
+  return targets.filter((target) => target.startsWith('socket:')).length;
 }
 
 function tryKill(pid: number, signal: NodeJS.Signals): void {
