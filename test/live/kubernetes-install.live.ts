@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SOME_RULES, TENANCY_CASES } from '../launch/tenancy-cases.ts';
 import { type KubeBed, startKubeBed } from './kube-bed/bed.ts';
-import { type Helm, helmAt, objectsIn, substanceOf } from './kube-bed/chart.ts';
+import { type Helm, helmAt, type KubeObject, objectsIn, substanceOf } from './kube-bed/chart.ts';
 import { personAt } from './kube-bed/deployments.ts';
 import { installOperator, kustomizedWith, manifestsAt, operatorToken } from './kube-bed/install.ts';
+import { monitoringCrds } from './kube-bed/monitoring.ts';
 import { startKubeOperator } from './kube-bed/operator.ts';
 import { whyNoPrograms } from './kube-bed/programs.ts';
 import { until } from './operator/until.ts';
@@ -96,6 +97,26 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
     await bed.kubectl('delete', 'vllmd', 'kept');
   });
 
+  test('the Prometheus operator’s definitions take the ServiceMonitor and the alerts, from both, in every field', async (story) => {
+    const crds = await monitoringCrds();
+    if (crds === undefined) return story.skip('its definitions come as a Go module, and there is no Go');
+    await bed.kubectl('apply', '--server-side', ...crds.flatMap((file) => ['-f', file]));
+    await bed.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s');
+    const isTheirs = ({ apiVersion }: KubeObject): boolean => apiVersion.startsWith('monitoring.coreos.com/');
+    const values = join(bed.directory, 'monitored.json');
+    await writeFile(values, JSON.stringify({ metrics: MONITORED }));
+    for (const objects of [
+      objectsIn(await kustomizedWith(bed, 'monitoring')),
+      await helm.template(`--values=${values}`),
+    ]) {
+      const theirs = objects.filter(isTheirs);
+      assert.deepEqual(theirs.map(({ kind }) => kind).sort(), ['PrometheusRule', 'ServiceMonitor']);
+      assert.equal(await bed.warningsOf(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: theirs })), '');
+      const [first] = theirs;
+      await assert.rejects(bed.warningsOf(JSON.stringify({ ...first, spec: { endpoint: [] } })), /spec\.endpoint/);
+    }
+  });
+
   test('the manifests are taken without a warning, and whoever may edit a namespace may edit its deployments', async () => {
     await installOperator(bed);
     for (const path of ['', '/overlays/namespaced', '/samples'])
@@ -153,7 +174,7 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
     await bed.kubectl('delete', 'vllmd/judged', '-n', 'team-a-dev', '--timeout=30s');
   });
 
-  test('rules that the API server is not given the operator keeps alone, and says which field', async () => {
+  test('rules that the API server is not given the operator keeps alone, says which field, and follows their file', async () => {
     await bed.kubectl('delete', 'validatingadmissionpolicybinding', '--all');
     const tenancyFile = join(bed.directory, 'tenancy.yaml');
     await writeFile(tenancyFile, JSON.stringify({ rules: [{ namespaces: ['default'], maxReplicas: 1 }] }));
@@ -174,6 +195,19 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
       assert.match(stalled?.message ?? '', /in namespace default: spec\.slurm\.account: must be left out$/);
       await apply({});
       await person.shows('tenant', (status) => status.readyReplicas === 1);
+
+      await writeFile(tenancyFile, JSON.stringify({ rules: [{ namespaces: ['Default'] }] }));
+      const inUse = async () =>
+        /^vllm_slurm_tenancy_file_in_use (\d)$/m.exec((await operator.page('/metrics')).text)?.[1];
+      await until('the mistake told', async () => (await inUse()) === '0' || undefined);
+      assert.match(operator.log(), /left as they were.*tenancy\.yaml:1: rules\.0\.namespaces\.0: must be a namespace/);
+      await writeFile(tenancyFile, JSON.stringify({ rules: [{ namespaces: ['default'], accounts: ['x'] }] }));
+      await until('the new rules in force', async () => (await inUse()) === '1' || undefined);
+      await apply({ account: 'x' });
+      await person.shows(
+        'tenant',
+        (status, { metadata }) => status.observedGeneration === metadata.generation && status.readyReplicas === 1,
+      );
       await bed.kubectl('delete', 'vllmd', 'tenant', '--timeout=60s');
     } finally {
       await operator.stop();
