@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { Status } from '../../src/api/status.ts';
 import { SOME_RULES, TENANCY_CASES } from '../launch/tenancy-cases.ts';
 import { type KubeBed, startKubeBed } from './kube-bed/bed.ts';
 import { type Helm, helmAt, type KubeObject, objectsIn, substanceOf } from './kube-bed/chart.ts';
 import { personAt } from './kube-bed/deployments.ts';
 import { installOperator, kustomizedWith, manifestsAt, operatorToken } from './kube-bed/install.ts';
 import { monitoringCrds } from './kube-bed/monitoring.ts';
-import { startKubeOperator } from './kube-bed/operator.ts';
+import { type KubeOperator, startKubeOperator } from './kube-bed/operator.ts';
 import { whyNoPrograms } from './kube-bed/programs.ts';
 import { until } from './operator/until.ts';
 
@@ -95,6 +96,47 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
     assert.deepEqual(await person.get('kept'), before);
     assert.equal(await bed.kubectl('get', 'clusterrole', 'vllm-slurm-operator', '--ignore-not-found'), '');
     await bed.kubectl('delete', 'vllmd', 'kept');
+  });
+
+  test('a job lives through an upgrade, an uninstall and an install, and is never submitted again', async () => {
+    const person = personAt(bed);
+    const isReady = (status: Status): boolean => status.readyReplicas === 1;
+    const operate = async (settings: Readonly<Record<string, string>>): Promise<KubeOperator> =>
+      startKubeOperator(bed, await bed.kubeconfig('operator.kubeconfig', { token: await operatorToken(bed) }), {
+        settings: { 'cluster.type': 'local', ...settings },
+      });
+    const served = async (): Promise<unknown> => {
+      const { url, jobs, records } = await person.shows('lives', isReady);
+      const answer = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(10_000) });
+      return {
+        code: answer.status,
+        ids: jobs?.map(({ jobId }) => jobId),
+        attempts: records?.map(({ attempt }) => attempt),
+      };
+    };
+    await helm.run('install', ...RELEASE);
+    const first = await operate({});
+    await person.apply('lives');
+    const before = await served();
+
+    // As a Deployment rolls: the new one is there before the old one goes.
+    await helm.run('upgrade', ...RELEASE, ...NARROW);
+    const second = await operate({ 'kubernetes.watchNamespaces': 'default', 'kubernetes.publishServices': 'false' });
+    await first.stop();
+    await until('the second leads', async () => LEADS.test((await second.page('/metrics')).text) || undefined);
+    await until('its turns', async () => TURNED.test((await second.page('/metrics')).text) || undefined);
+    assert.deepEqual(await served(), before);
+
+    await second.stop();
+    await helm.run('uninstall', 'vllm-slurm-operator', '--namespace=vllm-slurm-system');
+    assert.deepEqual(await served(), before);
+    await helm.run('install', ...RELEASE);
+    const third = await operate({});
+    await until('its turns', async () => TURNED.test((await third.page('/metrics')).text) || undefined);
+    assert.deepEqual(await served(), before);
+    await bed.kubectl('delete', 'vllmd', 'lives', '--timeout=60s');
+    await third.stop();
+    await helm.run('uninstall', 'vllm-slurm-operator', '--namespace=vllm-slurm-system');
   });
 
   test('the Prometheus operator’s definitions take the ServiceMonitor and the alerts, from both, in every field', async (story) => {
@@ -216,4 +258,6 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
 });
 
 const MONITORED = { serviceMonitor: { enabled: true }, rules: { enabled: true }, dashboard: { enabled: true } };
+const LEADS = /^leader_election_master_status\{.*\} 1$/m;
+const TURNED = /^controller_runtime_reconcile_total\{.*result="requeue_after"\} [1-9]/m;
 const ROLE_BINDING = 'rolebinding.rbac.authorization.k8s.io/vllm-slurm-operator';
