@@ -51,7 +51,7 @@ async function byOperator(ground: KubeGround, names: readonly string[]) {
 const Events = z.object({ items: z.array(z.looseObject({ regarding: z.looseObject({ name: z.string() }) })) });
 
 async function sampleOf({ api }: KubeGround, name: string): Promise<Sample> {
-  const { status } = await deploymentAt(api, name);
+  const { status = {} } = (await deploymentAt(api, name)) ?? {};
   const listed = await answered(api, 'GET', `/apis/events.k8s.io/v1/namespaces/${NAMESPACE}/events`);
   return { status, events: Events.parse(listed).items.filter(({ regarding }) => regarding.name === name) };
 }

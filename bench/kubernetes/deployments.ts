@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { Status } from '../../src/api/status.ts';
 import { createLimit } from '../../src/controller/limit.ts';
-import type { KubernetesApi } from '../../src/kubernetes/api.ts';
+import { type ApiError, isNotFound, type KubernetesApi } from '../../src/kubernetes/api.ts';
+import type { Result } from '../../src/result.ts';
 import { collectionPath, objectPath } from '../../src/store/kubernetes/paths.ts';
 import { manifest, NAMESPACE } from '../fleet.ts';
 import { until } from '../until.ts';
@@ -33,14 +34,17 @@ export async function toldJobs(
   const ids: string[] = [];
   const end = performance.now() + withinMs;
   for (const name of names) {
-    const look = async () => (await deploymentAt(api, name)).status.jobs?.[0]?.jobId;
+    const look = async () => (await deploymentAt(api, name))?.status.jobs?.[0]?.jobId;
     ids.push(await until(`${name} names its job`, Math.max(0, end - performance.now()), look, LOOK_MS));
   }
   return ids;
 }
 
-export async function deploymentAt(api: KubernetesApi, name: string): Promise<Deployment> {
-  return Deployment.parse(await answered(api, 'GET', deploymentPath(name)));
+/** @returns undefined: it is not there, or not yet */
+export async function deploymentAt(api: KubernetesApi, name: string): Promise<Deployment | undefined> {
+  const answer = await api.request({ method: 'GET', path: deploymentPath(name) });
+  if (!answer.ok && isNotFound(answer.error)) return undefined;
+  return Deployment.parse(answerOf(answer));
 }
 
 /** A call of which nothing else than an answer can be made use of. */
@@ -50,7 +54,10 @@ export async function answered(
   path: string,
   body?: object,
 ): Promise<unknown> {
-  const answer = await api.request({ method, path, ...(body && { body }) });
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.error.message}`);
+  return answerOf(await api.request({ method, path, ...(body && { body }) }));
+}
+
+function answerOf(answer: Result<unknown, ApiError>): unknown {
+  if (!answer.ok) throw new Error(answer.error.message);
   return answer.value;
 }
