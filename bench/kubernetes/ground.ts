@@ -5,7 +5,7 @@ import { connect } from '../../test/live/kube-bed/crd.ts';
 import { installOperator, operatorToken } from '../../test/live/kube-bed/install.ts';
 import { type KubeOperator, startKubeOperator } from '../../test/live/kube-bed/operator.ts';
 import { type Ground, onBed, onOccupiedBed } from '../cluster.ts';
-import { jobLogsIn } from '../operator.ts';
+import { jobLogsIn, MAIN } from '../operator.ts';
 import { until } from '../until.ts';
 
 /** A cluster of SLURM, and an API server with the operator's definition and rights in it. */
@@ -53,6 +53,7 @@ export async function withKubeOperator<T>(ground: KubeGround, measure: (operator
   const operator = await startKubeOperator(ground.kube, await operatorKubeconfig(ground), {
     settings: { ...Object.fromEntries(intervals), 'cluster.type': 'slurm', logDirectory: jobLogsIn(ground.scratch) },
     env: ground.bed.env,
+    main: MAIN,
   });
   try {
     return await measure({
