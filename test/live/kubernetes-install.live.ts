@@ -101,10 +101,16 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
   test('a job lives through an upgrade, an uninstall and an install, and is never submitted again', async () => {
     const person = personAt(bed);
     const isReady = (status: Status): boolean => status.readyReplicas === 1;
-    const operate = async (settings: Readonly<Record<string, string>>): Promise<KubeOperator> =>
-      startKubeOperator(bed, await bed.kubeconfig('operator.kubeconfig', { token: await operatorToken(bed) }), {
-        settings: { 'cluster.type': 'local', ...settings },
-      });
+    let operator: KubeOperator | undefined;
+    /** As what is installed would; ready when it has looked at the deployment. */
+    const operate = async (settings: Readonly<Record<string, string>> = {}): Promise<void> => {
+      const kubeconfig = await bed.kubeconfig('operator.kubeconfig', { token: await operatorToken(bed) });
+      const begun = await startKubeOperator(bed, kubeconfig, { settings: { 'cluster.type': 'local', ...settings } });
+      operator = begun;
+      await until('it leads', async () => LEADS.test((await begun.page('/metrics')).text) || undefined);
+    };
+    const looked = (): Promise<true> =>
+      until('its turns', async () => TURNED.test((await operator?.page('/metrics'))?.text ?? '') || undefined);
     const served = async (): Promise<unknown> => {
       const { url, jobs, records } = await person.shows('lives', isReady);
       const answer = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(10_000) });
@@ -114,29 +120,31 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
         attempts: records?.map(({ attempt }) => attempt),
       };
     };
-    await helm.run('install', ...RELEASE);
-    const first = await operate({});
-    await person.apply('lives');
-    const before = await served();
+    try {
+      await helm.run('install', ...RELEASE);
+      await operate();
+      await person.apply('lives');
+      const before = await served();
 
-    // As a Deployment rolls: the new one is there before the old one goes.
-    await helm.run('upgrade', ...RELEASE, ...NARROW);
-    const second = await operate({ 'kubernetes.watchNamespaces': 'default', 'kubernetes.publishServices': 'false' });
-    await first.stop();
-    await until('the second leads', async () => LEADS.test((await second.page('/metrics')).text) || undefined);
-    await until('its turns', async () => TURNED.test((await second.page('/metrics')).text) || undefined);
-    assert.deepEqual(await served(), before);
+      await helm.run('upgrade', ...RELEASE, ...NARROW);
+      await operator?.stop();
+      await operate({ 'kubernetes.watchNamespaces': 'default', 'kubernetes.publishServices': 'false' });
+      await looked();
+      assert.deepEqual(await served(), before);
 
-    await second.stop();
-    await helm.run('uninstall', 'vllm-slurm-operator', '--namespace=vllm-slurm-system');
-    assert.deepEqual(await served(), before);
-    await helm.run('install', ...RELEASE);
-    const third = await operate({});
-    await until('its turns', async () => TURNED.test((await third.page('/metrics')).text) || undefined);
-    assert.deepEqual(await served(), before);
-    await bed.kubectl('delete', 'vllmd', 'lives', '--timeout=60s');
-    await third.stop();
-    await helm.run('uninstall', 'vllm-slurm-operator', '--namespace=vllm-slurm-system');
+      await operator?.stop();
+      await helm.run('uninstall', 'vllm-slurm-operator', '--namespace=vllm-slurm-system');
+      assert.deepEqual(await served(), before);
+
+      await helm.run('install', ...RELEASE);
+      await operate();
+      await looked();
+      assert.deepEqual(await served(), before);
+      await bed.kubectl('delete', 'vllmd', 'lives', '--timeout=60s');
+    } finally {
+      await operator?.stop();
+      await helm.run('uninstall', 'vllm-slurm-operator', '--namespace=vllm-slurm-system', '--ignore-not-found');
+    }
   });
 
   test('the Prometheus operator’s definitions take the ServiceMonitor and the alerts, from both, in every field', async (story) => {

@@ -44,7 +44,7 @@ const WHOLE: readonly { readonly what: string; readonly change: Change; readonly
   { what: 'a spec that is a list', change: { spec: [] }, field: 'spec' },
   { what: 'a spec that is text', change: { spec: 'hf://org/model' }, field: 'spec' },
   { what: 'a part beside the spec', change: { sepc: {} }, field: 'sepc' },
-  { what: 'a version that is not served', change: { apiVersion: 'vllm-slurm.dev/v1' }, field: 'vllm-slurm.dev/v1' },
+  { what: 'a version that is not served', change: { apiVersion: 'vllm-slurm.dev/v1' }, field: 'version "v1"' },
   { what: 'another group', change: { apiVersion: 'apps/v1' }, field: 'apps/v1' },
   { what: 'another kind', change: { kind: 'VLLMDeploymnet' }, field: 'VLLMDeploymnet' },
   { what: 'no name', change: { metadata: { name: '' } }, field: 'name' },
