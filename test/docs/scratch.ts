@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -25,6 +26,8 @@ export type Site = {
   /** Directories before those of PATH. */
   readonly programs?: readonly string[];
   readonly deadlineMs?: number;
+  /** The reader installs the project: the checkout is a copy of it, of the reader's own. */
+  readonly isInstalled?: true;
   /** Ends what the reader left running. */
   endJobs(): Promise<void>;
 };
@@ -48,15 +51,13 @@ export function scratch(siteAt: (root: string) => Site): Scratch {
   const home = at('home');
   const checkout = at('checkout');
   for (const made of ['home', 'checkout', 'bin', 'operators']) mkdirSync(at(made));
-  for (const part of readdirSync(ROOT)) {
-    if (['config', 'crds', 'docs', 'helm', 'manifests', 'package.json'].includes(part))
-      symlinkSync(path.join(ROOT, part), at('checkout', part));
-  }
   const program = (name: string, text: string) => {
     writeFileSync(at('bin', name), `#!/bin/bash\n${text}`);
     chmodSync(at('bin', name), 0o755);
   };
   const site = siteAt(root);
+  if (site.isInstalled) copyCheckout(checkout);
+  else linkCheckout(checkout);
   program('vllm', `exec '${process.execPath}' '${path.join(ROOT, 'src/standin/stand-in.ts')}' "$@"\n`);
   program('vllm-slurm', operatorInBackground(path.join(ROOT, 'src/main.ts'), at('operators')));
 
@@ -85,9 +86,22 @@ export function scratch(siteAt: (root: string) => Site): Scratch {
   };
 }
 
-/** `run` works until Ctrl-C, in a terminal of its own: here in the background, and the next command may follow. */
+/** As much of it as documents speak of. */
+function linkCheckout(checkout: string): void {
+  for (const part of ['config', 'crds', 'docs', 'helm', 'manifests', 'package.json'])
+    symlinkSync(path.join(ROOT, part), path.join(checkout, part));
+}
+
+function copyCheckout(checkout: string): void {
+  const made = ['.git', 'node_modules', 'dist'].map((name) => path.join(ROOT, name));
+  cpSync(ROOT, checkout, { recursive: true, filter: (from) => !made.includes(from) });
+}
+
+/** The program, as the reader has installed it, if so. `run` works until Ctrl-C, in a terminal of its own: here in the background, and the next command may follow. */
 function operatorInBackground(main: string, directory: string): string {
   return `program=('${process.execPath}' '${main}')
+installed=\${npm_config_prefix:-}/bin/vllm-slurm
+[ ! -x "$installed" ] || program=("$installed")
 [ "$1" = run ] || exec "\${program[@]}" "$@"
 log=$(mktemp '${directory}/XXXXXX.log')
 "\${program[@]}" "$@" >"$log" 2>&1 </dev/null &
