@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import type { Ground } from './cluster.ts';
 import { until } from './until.ts';
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+/** What is installed: `npm run bench` builds it first. */
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const START_MS = 60_000;
 const STOP_MS = 30_000;
 

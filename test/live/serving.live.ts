@@ -46,7 +46,9 @@ describe('real vLLM on nodes with addresses of their own', { skip: whyNoBed() ??
     const resubmitMs = await faultToResubmit(on.bed, 'two', job.id, atMs, 60_000);
     assert.ok(resubmitMs <= 30_000, `resubmitted after ${resubmitMs} ms`);
     const { lastFailure } = await on.desk.status('two');
-    assert.deepEqual([lastFailure?.reason, lastFailure?.jobId, lastFailure?.exitCode], ['EngineFailed', job.id, 68]);
+    assert.deepEqual([lastFailure?.jobId, lastFailure?.exitCode], [job.id, 68]);
+    // The rank that lives on may write into the log that its peer is gone before the end is known.
+    assert.match(lastFailure?.reason ?? '', /^(EngineFailed|CommunicationFailed)$/);
     await on.desk.remove('two');
   });
 

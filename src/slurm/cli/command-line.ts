@@ -16,12 +16,11 @@ export type Place = {
 };
 
 export function commandLine(command: Command, place: Place): readonly string[] {
-  const program = place.binDirectory === undefined ? command.program : `${place.binDirectory}/${command.program}`;
-  const words = [program, ...command.args];
+  const words = [programPath(command, place), ...command.args];
   const strange = words.slice(1).find((word) => !isPlainWord(word));
   if (strange !== undefined) throw new Error(`not a plain word: ${JSON.stringify(strange)}`);
-  if (place.commandPrefix.length === 0) return words;
   const settings = Object.entries(command.environment ?? {}).map(([name, value]) => `${name}=${value}`);
+  if (place.commandPrefix.length === 0) return settings.length === 0 ? words : ['env', ...settings, ...words];
   return [
     ...place.commandPrefix,
     'env',
@@ -30,6 +29,10 @@ export function commandLine(command: Command, place: Place): readonly string[] {
     ...words,
   ];
 }
+
+/** Where its program is, or a name to look for on PATH. */
+export const programPath = ({ program }: Command, { binDirectory }: Place): string =>
+  binDirectory === undefined ? program : `${binDirectory}/${program}`;
 
 export function passedOn(environment: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
   const kept: Record<string, string> = {};

@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs';
 import { constants } from 'node:fs';
 import { lstat, open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 
 export type FileFacts = {
   readonly kind: 'file' | 'directory' | 'other';
@@ -65,8 +66,11 @@ export const diskFiles: Files = {
     const handle = await open(path, 'wx', mode);
     try {
       await handle.writeFile(text);
-      await handle.chmod(mode); // whatever the umask says
-      if (owner) await handle.chown(owner.uid, owner.gid).catch(() => undefined); // only root may give files away
+      const made = factsOf(await handle.stat());
+      if (made.mode !== mode) await handle.chmod(mode); // whatever the umask says
+      // Only root may give files away.
+      if (owner && !isDeepStrictEqual(made.owner, owner))
+        await handle.chown(owner.uid, owner.gid).catch(() => undefined);
       await handle.sync();
     } finally {
       await handle.close();

@@ -14,6 +14,7 @@ import { createLedger, type Intent, sealError } from './ledger.ts';
 import { takePlace } from './place.ts';
 import { createRounds } from './rounds.ts';
 import { createScanner } from './scan.ts';
+import { sharingFlushes } from './shared-flush.ts';
 import { createSight } from './sight.ts';
 import { watchDirectory } from './watch-directory.ts';
 
@@ -66,7 +67,14 @@ export async function createDirectoryStore(
   const wake = (key: Key): void => {
     for (const waker of wakers) waker(key);
   };
-  const ledger = createLedger({ directory, files, storeId: place.id, newId, catalog, forbidden: place.forbidden });
+  const ledger = createLedger({
+    directory,
+    files: sharingFlushes(files),
+    storeId: place.id,
+    newId,
+    catalog,
+    forbidden: place.forbidden,
+  });
   const scan = createScanner({ ...settings, settle: settleMs > 0 });
   const sight = createSight({ ...settings, place, scan, ledger, wake });
   const rounds = createRounds(clock, async () => {

@@ -163,7 +163,7 @@ test('a program that is not there is not started, and one that is killed says by
   assert.deepEqual(
     [absent.end, killed.end],
     [
-      { how: 'not started', why: `spawn ${programs.directory}/bin/sacct ENOENT` },
+      { how: 'not started', why: `${programs.directory}/bin/sacct is not there, or may not be run` },
       { how: 'killed', signal: 'SIGSEGV' },
     ],
   );
@@ -182,4 +182,55 @@ test('closing ends what runs and starts nothing more', async (t) => {
       { how: 'not started', why: 'closed' },
     ],
   );
+});
+
+test('programs are started by one small shell, that of a failed submission aside', async (t) => {
+  const { programs, runner } = await bench(t);
+  for (const program of ['squeue', 'sbatch']) await programs.write(program, 'echo $PPID; exit $1');
+  const shells: string[] = [];
+  const run = async (program: string, code: string, stdin?: string): Promise<void> => {
+    const ran = await runner.run({ program, args: [code], ...(stdin !== undefined && { stdin }) });
+    shells.push(ran.stdout);
+  };
+  await run('squeue', '0');
+  await run('squeue', '1');
+  await run('sbatch', '0', '');
+  await run('sbatch', '1', '');
+  await run('squeue', '0');
+  assert.deepEqual(
+    shells.map((shell) => shells.indexOf(shell)),
+    [0, 0, 0, 0, 4],
+  );
+});
+
+test('of stdin that a program left unread nothing is run', async (t) => {
+  const { programs, runner } = await bench(t);
+  await programs.write('sbatch', 'exec <&-; echo 7');
+  await programs.write('scancel', 'touch $HERE/ran');
+  const line = `key tag 1 -\n${programs.directory}/bin/scancel\n${programs.directory}/bin/scancel\n`;
+  const left = await runner.run({ program: 'sbatch', args: [], stdin: line.repeat(2000) });
+  const next = await runner.run({ program: 'sbatch', args: [], stdin: '' });
+  assert.deepEqual([left.stdout, next.stdout, await programs.read('ran')], ['7\n', '7\n', '']);
+});
+
+test('what runs on behind a program that has ended is not waited for, and hides nothing of the next', async (t) => {
+  const { programs, runner } = await bench(t);
+  await programs.write('ssh', 'sh -c "echo \\$\\$ >> $HERE/pids; while sleep 0.01; do echo debug; done" & echo here');
+  await programs.write('squeue', 'sleep 0.05; echo there >&2');
+  const first = await runner.run({ program: 'ssh', args: [] });
+  const [background = 0] = await noted(programs, 1);
+  t.after(() => process.kill(background, 'SIGKILL'));
+  const second = await runner.run({ program: 'squeue', args: [] });
+  assert.deepEqual([first.end, second.end, second.stderr], [{ how: 'exited', code: 0 }, first.end, 'there\n']);
+});
+
+test('a shell that is killed takes its program along, and the next gets another', async (t) => {
+  const { programs, runner } = await bench(t);
+  await programs.write('squeue', 'echo $PPID >> $HERE/pids; exec sleep 600');
+  await programs.write('sinfo', 'echo idle');
+  const running = runner.run({ program: 'squeue', args: [] });
+  const [shell = 0] = await noted(programs, 1);
+  process.kill(-shell, 'SIGKILL');
+  assert.deepEqual((await running).end, { how: 'killed', signal: 'SIGKILL' });
+  assert.equal((await runner.run({ program: 'sinfo', args: [] })).stdout, 'idle\n');
 });
