@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { follow } from '../docs/follow.ts';
 import { DOCUMENTS, fencesOf } from '../docs/markdown.ts';
 import { isCommands, isInstead, placeOf } from '../docs/places.ts';
@@ -20,11 +21,13 @@ const DEADLINE_MS = 480_000;
 
 describe('the commands of the documents, in order, on a real SLURM', { skip: whyNoBed() ?? false }, () => {
   let bed: Bed;
+  let registry: Readonly<Record<string, string>>;
   const tools = mkdtempSync(path.join(os.tmpdir(), 'tools-'));
   before(async () => {
     writeFileSync(path.join(tools, 'vllm'), `#!/bin/bash\nexec '${process.execPath}' '${STAND_IN}' "$@"\n`, {
       mode: 0o755,
     });
+    registry = await wayToRegistry();
     bed = await startBed({
       accounting: true,
       jobEnvironment: {
@@ -46,10 +49,9 @@ describe('the commands of the documents, in order, on a real SLURM', { skip: why
     environment: {
       ...bed.env,
       VLLM_SLURM_PORT_RANGE: '10000-19999',
+      ...registry,
       npm_config_prefix: path.join(root, 'npm'),
       npm_config_cache: path.join(tools, 'npm'),
-      // Where packages come from is this machine's affair.
-      npm_config_userconfig: process.env.npm_config_userconfig ?? path.join(os.homedir(), '.npmrc'),
     },
     isInstalled: true,
     deadlineMs: DEADLINE_MS,
@@ -69,3 +71,14 @@ describe('the commands of the documents, in order, on a real SLURM', { skip: why
     });
   }
 });
+
+/** Where packages come from is this machine's affair, whatever the reader's home and prefix are. */
+async function wayToRegistry(): Promise<Readonly<Record<string, string>>> {
+  const ask = async (key: string) => (await execa('npm', ['config', 'get', key], { timeout: 60_000 })).stdout;
+  const said = Object.entries(process.env).filter(([name]) => /^(npm_config_|NODE_EXTRA_CA_CERTS$)/i.test(name));
+  return {
+    ...(Object.fromEntries(said) as Record<string, string>),
+    npm_config_userconfig: await ask('userconfig'),
+    npm_config_globalconfig: await ask('globalconfig'),
+  };
+}
