@@ -75,7 +75,9 @@ describe('the commands of the documents, in order, on a real SLURM', { skip: why
 /** Where packages come from is this machine's affair, whatever the reader's home and prefix are. */
 async function wayToRegistry(): Promise<Readonly<Record<string, string>>> {
   const ask = async (key: string) => (await execa('npm', ['config', 'get', key], { timeout: 60_000 })).stdout;
-  const said = Object.entries(process.env).filter(([name]) => /^(npm_config_|NODE_EXTRA_CA_CERTS$)/i.test(name));
+  const said = Object.entries(process.env).filter(([name]) =>
+    /^(npm_config_(registry|cafile)|NODE_EXTRA_CA_CERTS)$/i.test(name),
+  );
   return {
     ...(Object.fromEntries(said) as Record<string, string>),
     npm_config_userconfig: await ask('userconfig'),
