@@ -14,6 +14,7 @@ export const UNRUN: Readonly<Record<string, string>> = {
   suite: 'it runs until Ctrl-C, or is the suite that would run it',
   internet: 'gigabytes come from the internet',
   registry: 'it builds an image and pushes it to a registry',
+  gone: 'it is for a SLURM that is gone for ever',
   session: "it is for a systemd session of the user's own",
   elsewhere: 'it is typed on a machine outside of the cluster',
 };
