@@ -45,6 +45,8 @@ function scriptOf(fences: readonly Fence[], outputs: string): string {
     for (const { line, command, prints } of dialogueOf(fence)) {
       lines.push(`at='${fence.file}:${line} failed'`);
       lines.push(prints.length === 0 ? command : `{ ${command}\n} >'${path.join(outputs, String(line))}'`);
+      // A list that broke off at its first `&&` does not end the shell by itself.
+      lines.push('[ $? = 0 ] || { echo "$at" >&2; exit 1; }');
     }
   }
   return `${lines.join('\n')}\n`;
