@@ -60,9 +60,11 @@ export function createRunner(options: RunnerOptions): Runner {
     stops.delete(stop);
     disarm();
     forget();
+    const ranToItsEnd = end.how === 'exited';
+    if (!ranToItsEnd) shell.kill();
     // One that failed may have left much of its stdin behind.
-    if (end.how === 'exited' && (end.code === 0 || stdin === undefined) && !closed) idle.push(shell);
-    else retire(shell);
+    if (ranToItsEnd && (end.code === 0 || stdin === undefined) && !closed) idle.push(shell);
+    else shell.letGo();
     return { program, end, stdout: hearing.stdout(), stderr: hearing.stderr() };
   }
 
@@ -71,12 +73,7 @@ export function createRunner(options: RunnerOptions): Runner {
     async close() {
       closed = true;
       for (const stop of stops) stop();
-      for (const shell of idle.splice(0)) retire(shell);
+      for (const shell of idle.splice(0)) shell.letGo();
     },
   };
-}
-
-function retire(shell: StandingShell): void {
-  shell.kill();
-  shell.letGo();
 }

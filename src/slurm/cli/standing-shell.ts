@@ -15,7 +15,10 @@ export type StandingShell = {
   begin(request: Request, told: (end: End) => void): Hearing;
   /** Ends it with everything it has started. */
   kill(): void;
-  /** Nothing more of it is read or waited for, however long what it has started holds its pipes. */
+  /**
+   * It ends by itself once its stdin does. Nothing more of it is read or waited for, and what a program of its has left
+   * running, as `ssh` its shared connection, runs on.
+   */
   letGo(): void;
 };
 

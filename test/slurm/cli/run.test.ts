@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../../src/clock.ts';
 import { createRunner, type RunnerOptions } from '../../../src/slurm/cli/run.ts';
@@ -222,6 +222,24 @@ test('what runs on behind a program that has ended is not waited for, and hides 
   t.after(() => process.kill(background, 'SIGKILL'));
   const second = await runner.run({ program: 'squeue', args: [] });
   assert.deepEqual([first.end, second.end, second.stderr], [{ how: 'exited', code: 0 }, first.end, 'there\n']);
+});
+
+test('what a program leaves running behind its end runs on, also when that program failed', async (t) => {
+  const { programs, runner } = await bench(t);
+  await programs.write('sbatch', '(sleep 0.2; touch $HERE/later) >/dev/null 2>&1 & exit 1');
+  await runner.run({ program: 'sbatch', args: [], stdin: '' });
+  await runner.close();
+  await eventually(() => stat(`${programs.directory}/later`).catch(() => undefined));
+});
+
+test('a shell that is let go of ends by itself', async (t) => {
+  const { programs, runner } = await bench(t);
+  await programs.write('sbatch', 'echo $PPID >> $HERE/pids; exit 1');
+  await programs.write('squeue', 'echo $PPID >> $HERE/pids');
+  await runner.run({ program: 'sbatch', args: [], stdin: '#'.repeat(10_000) });
+  await runner.run({ program: 'squeue', args: [] });
+  await runner.close();
+  for (const shell of await noted(programs, 2)) await eventually(async () => (await ended(shell)) || undefined);
 });
 
 test('a shell that is killed takes its program along, and the next gets another', async (t) => {
