@@ -35,21 +35,25 @@ export async function reconcile(key: Key, deps: Deps, shared: Shared, limit: Slu
   const plan = decide(seen);
   const { outcomes, resource } = await act(seen.resource, plan.actions, deps, limit);
   const settled = settle(seen, plan, outcomes, deps.clock.now());
-  const written = await report(seen.resource, resource, settled.status, outcomes, deps);
+  const againMs = await report(seen.resource, resource, settled.status, outcomes, deps);
   return {
-    requeueAfterMs: written ? settled.requeueAfterMs : RETRY_WRITE_MS,
+    requeueAfterMs: sooner(againMs, settled.requeueAfterMs),
     acted: outcomes.some(({ action }) => action.kind === 'submit' || action.kind === 'cancel'),
   };
 }
 
-/** Status once, and only if it differs; then what follows from it, events and log lines. @returns false: it has to be done again */
+function sooner(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+}
+
+/** Status once, and only if it differs; then what follows from it, events and log lines. @returns ms until it has to be done again; undefined: it is done */
 async function report(
   before: Resource,
   now: Resource | undefined,
   status: Status,
   outcomes: readonly Outcome[],
   deps: Deps,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const name = keyText(before.key);
   for (const { action, result } of outcomes) {
     if (!result.ok)
@@ -60,11 +64,11 @@ async function report(
       ({ result, action }) => !result.ok && ['claim', 'addFinalizer', 'releaseFinalizer'].includes(action.kind),
     )
   )
-    return false;
+    return RETRY_WRITE_MS;
   if (!now) {
     deps.publisher?.forget(before.key);
     deps.log.info({ deployment: name }, 'gone: no job of it is left');
-    return true;
+    return undefined;
   }
   if (!isDeepStrictEqual(status, now.status)) {
     const written = await deps.store.writeStatus(now, status);
@@ -73,37 +77,36 @@ async function report(
         { deployment: name, error: written.error.message },
         'the status could not be written; it is made again',
       );
-      return false;
+      return RETRY_WRITE_MS;
     }
   }
   const published = await publish(now, status, deps);
   const events = [...eventsOf(before.status, status, outcomes, deps.clock.now()), ...published.events];
-  if (events.length === 0) return published.done;
+  if (events.length === 0) return published.retryMs;
   for (const event of events)
     deps.log[event.type === 'Warning' ? 'warn' : 'info']({ deployment: name, reason: event.reason }, event.message);
   await deps.events.record(now, events);
-  return published.done;
+  return published.retryMs;
 }
 
-type Publication = { readonly done: boolean; readonly events: readonly DeploymentEvent[] };
+type Publication = { readonly retryMs: number | undefined; readonly events: readonly DeploymentEvent[] };
 
-/** What only a person can change is told once and is done for now. */
+/** What only a person can change is told once and is done for now; what may pass is told when it lasts. */
 async function publish(resource: Resource, status: Status, { publisher, clock, log }: Deps): Promise<Publication> {
   const published = await publisher?.publish(resource, status);
-  if (!published || published.ok) return { done: true, events: [] };
+  if (!published || published.ok) return { retryMs: undefined, events: [] };
   const { error } = published;
-  if (error.kind === 'unavailable') {
+  const retryMs = error.kind === 'unavailable' ? (error.retryMs ?? RETRY_WRITE_MS) : undefined;
+  if (retryMs !== undefined)
     log.warn(
-      { deployment: keyText(resource.key), error: error.message },
+      { deployment: keyText(resource.key), error: error.message, retryMs },
       'the endpoints could not be published; it is tried again',
     );
-    return { done: false, events: [] };
-  }
   const event = {
     time: rfc3339(clock.now()),
     type: 'Warning',
     reason: 'NotPublished',
     message: error.message,
   } as const;
-  return { done: true, events: error.isNews ? [event] : [] };
+  return { retryMs, events: error.isNews ? [event] : [] };
 }

@@ -4,8 +4,8 @@ import type { Status } from '../api/status.ts';
 import type { Result } from '../result.ts';
 
 export type PublishError =
-  /** Try again soon. */
-  | { readonly kind: 'unavailable'; readonly message: string }
+  /** It may pass by itself: try again, after `retryMs` where that is known. `isNews`: it lasts, and nobody has been told. */
+  | { readonly kind: 'unavailable'; readonly message: string; readonly retryMs?: number; readonly isNews?: boolean }
   /** Only a person can change it; looked at again from time to time. `isNews`: it is told for the first time. */
   | { readonly kind: 'blocked'; readonly message: string; readonly isNews: boolean };
 

@@ -28,6 +28,10 @@ export type ServicesOptions = {
 /** What somebody else did to an object of ours is found and undone within this time. */
 const RECHECK_MS = 300_000;
 const LOOK_UP_MS = 5_000;
+/** A fleet that fails together, as when addresses run out, must not ask for them all the time. */
+const FIRST_RETRY_MS = 5_000;
+/** What has failed so often in a row is told: it may take a person. */
+const LASTING_FAILURES = 4;
 
 const Existing = z.looseObject({
   metadata: z.looseObject({
@@ -50,6 +54,15 @@ type Memory = { readonly print: string; readonly atMs: number; readonly told: st
 /** A Service of the deployment's own name, and EndpointSlices that are what its status says. */
 export function createServices({ api, clock, resolve }: ServicesOptions): Publisher {
   const memories = new Map<string, Memory>();
+  /** In a row, by the deployment's name. */
+  const failures = new Map<string, number>();
+
+  function unavailable(name: string, message: string): PublishError {
+    const count = (failures.get(name) ?? 0) + 1;
+    failures.set(name, count);
+    const retryMs = Math.min(FIRST_RETRY_MS * 2 ** (count - 1), RECHECK_MS);
+    return { kind: 'unavailable', message, retryMs, isNews: count === LASTING_FAILURES };
+  }
 
   async function publish(resource: Resource, status: Status, mayWrite: () => boolean): Answer<void> {
     const addressed = await addressesOf(status.endpoints ?? []);
@@ -141,12 +154,16 @@ export function createServices({ api, clock, resolve }: ServicesOptions): Publis
       const now = clock.now();
       if (before?.print === print && Math.abs(now - before.atMs) < RECHECK_MS) return ok(undefined);
       const done = await publish(resource, status, mayWrite);
-      if (!done.ok && done.error.kind === 'unavailable') return done;
+      if (!done.ok && done.error.kind === 'unavailable') return err(unavailable(name, done.error.message));
+      failures.delete(name);
       const told = done.ok ? '' : done.error.message;
       memories.set(name, { print, atMs: now, told });
       return done.ok ? done : err({ ...done.error, isNews: before?.told !== told });
     },
-    forget: (key) => void memories.delete(keyText(key)),
+    forget(key) {
+      memories.delete(keyText(key));
+      failures.delete(keyText(key));
+    },
   };
 
   type Write = (request: ApiRequest) => Answer<void>;

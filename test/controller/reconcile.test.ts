@@ -106,7 +106,7 @@ describe('a turn', () => {
     assert.deepEqual([store.writes(), calls.length, told.length], [writes, asked, events]);
   });
 
-  it('publishes what the status says once that is written; what only a person can change is told once', async () => {
+  it('publishes what the status says once that is written; what lasts or only a person can change is told once', async () => {
     const published: (readonly [string, number])[] = [];
     let answer: Awaited<ReturnType<Publisher['publish']>> = ok(undefined);
     const publisher: Publisher = {
@@ -128,13 +128,15 @@ describe('a turn', () => {
     const [events, writes] = [told.length, store.writes()];
     answer = err({ kind: 'unavailable', message: 'no answer' });
     assert.deepEqual(await turn(), { ...IDLE, requeueAfterMs: 5_000 });
+    answer = err({ kind: 'unavailable', message: 'the range is full', retryMs: 40_000, isNews: true });
+    assert.deepEqual(await turn(), { ...IDLE, requeueAfterMs: 40_000 });
     answer = err({ kind: 'blocked', message: 'somebody else has the name', isNews: true });
     assert.deepEqual(await turn(), IDLE);
     answer = err({ kind: 'blocked', message: 'somebody else has the name', isNews: false });
     assert.deepEqual(await turn(), IDLE);
     assert.deepEqual(
       told.slice(events).map(({ type, reason, message }) => `${type} ${reason}: ${message}`),
-      ['Warning NotPublished: somebody else has the name'],
+      ['Warning NotPublished: the range is full', 'Warning NotPublished: somebody else has the name'],
     );
     assert.equal(store.writes(), writes);
   });

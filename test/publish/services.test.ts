@@ -82,6 +82,9 @@ function endpoint(replica: number, about: Partial<Endpoint> = {}): Endpoint {
     ...about,
   };
 }
+/** What may pass by itself. */
+const passing = (message: string, retryMs: number, isNews = false) =>
+  err({ kind: 'unavailable', message, retryMs, isNews });
 const serving = (...endpoints: readonly Endpoint[]): Status => ({ endpoints: [...endpoints] });
 
 function bed(about: Partial<ServicesOptions> = {}) {
@@ -254,22 +257,38 @@ describe('publishing endpoints', () => {
     const changed = serving(endpoint(0, { url: 'http://gpu1:20000', ready: false }));
     assert.deepEqual(
       await publisher.publish(resource(), changed),
-      err({ kind: 'unavailable', message: 'gpu1 cannot be looked up: queryA ETIMEOUT' }),
+      passing('gpu1 cannot be looked up: queryA ETIMEOUT', 5_000),
     );
     resolves = true;
     api.breaks({ kind: 'unknown', message: 'lost' });
-    assert.deepEqual(await publisher.publish(resource(), changed), err({ kind: 'unavailable', message: 'lost' }));
+    assert.deepEqual(await publisher.publish(resource(), changed), passing('lost', 10_000));
     assert.deepEqual(api.written(), []);
     api.breaks(undefined);
     await publisher.publish(resource(), changed);
     assert.deepEqual(api.written(), [`PATCH ${KEY.namespace}/endpointslices/${KEY.name}-ipv4-20000`]);
   });
 
+  it('that fails again and again is tried more and more rarely, and told once it lasts', async () => {
+    const { api, publisher } = bed();
+    api.breaks({ kind: 'unknown', message: 'range is full' });
+    const tries = [];
+    for (let at = 0; at < 8; at += 1) tries.push(await publisher.publish(resource(), serving(endpoint(0))));
+    const waits = [5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000];
+    assert.deepEqual(
+      tries,
+      waits.map((retryMs) => passing('range is full', retryMs, retryMs === 40_000)),
+    );
+    api.breaks(undefined);
+    assert.deepEqual(await publisher.publish(resource(), serving(endpoint(0))), ok(undefined));
+    api.breaks({ kind: 'unknown', message: 'range is full' });
+    assert.deepEqual(await publisher.publish(resource(), serving()), passing('range is full', 5_000));
+  });
+
   it('asks before each write whether it may', async () => {
     const { api, publisher } = bed();
     let left = 1;
     const published = await publisher.publish(resource(), serving(endpoint(0)), () => left-- > 0);
-    assert.deepEqual(published, err({ kind: 'unavailable', message: 'this operator does not lead any more' }));
+    assert.deepEqual(published, passing('this operator does not lead any more', 5_000));
     assert.deepEqual(api.written(), [`POST ${KEY.namespace}/services`]);
   });
 });

@@ -83,7 +83,7 @@ export async function startKubeBed(): Promise<KubeBed> {
       '--advertise-address=127.0.0.1',
       `--secure-port=${port}`,
       '--endpoint-reconciler-type=none',
-      '--service-cluster-ip-range=10.0.0.0/24',
+      '--service-cluster-ip-range=10.96.0.0/12',
       `--tls-cert-file=${authority.serverCertificate}`,
       `--tls-private-key-file=${authority.serverKey}`,
       `--client-ca-file=${authority.certificate}`,
