@@ -5,7 +5,7 @@ import { type Person, personAt } from './kube-bed/deployments.ts';
 import { installOperator, operatorToken } from './kube-bed/install.ts';
 import { type KubeOperator, startKubeOperator } from './kube-bed/operator.ts';
 import { whyNoPrograms } from './kube-bed/programs.ts';
-import { type QueueWatch, watchQueue } from './operator/queue.ts';
+import { liveJobs, type QueueWatch, watchQueue } from './operator/queue.ts';
 import { until } from './operator/until.ts';
 import { type Bed, startBed, whyNoBed } from './slurm-bed/bed.ts';
 
@@ -94,7 +94,7 @@ describe('two operators of one cluster', { skip: whyNoPrograms() ?? whyNoBed() ?
     assert.equal(await third.stop(), 0);
     await leads(second);
     await kube.kubectl('delete', 'vllmd', 'pair', '--timeout=90s');
-    assert.deepEqual(watch.live('pair'), []);
+    assert.deepEqual(await liveJobs(slurm, 'pair'), []);
     assert.equal(await second.stop(), 0);
     assert.equal(await holder(), '');
   });
