@@ -4,7 +4,7 @@ import type { SpecProblem } from '../api/resource.ts';
 import type { Condition, Endpoint, Failure, JobStatus, Status } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
 import { fitWarnings } from '../launch/fit.ts';
-import { logPath, type Site } from '../launch/site.ts';
+import { logPath } from '../launch/site.ts';
 import { type ConditionDraft, withTransitions } from './conditions.ts';
 import { cut } from './cut.ts';
 import { explain } from './explain.ts';
