@@ -6,12 +6,12 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { serveScript, standInCommand } from '../../src/cli/package.ts';
 import { Settings, siteOf } from '../../src/config.ts';
-import { deploymentNames, NAMESPACE, renderedScripts } from '../fleet.ts';
+import { deploymentNames, renderedScripts } from '../fleet.ts';
 import { jobLogsIn } from '../operator.ts';
 import { mustBeQueued } from '../submission.ts';
 import { answered, createDeployments, deploymentAt, toldJobs } from './deployments.ts';
 import { type KubeGround, onKubeGround, withKubeOperator } from './ground.ts';
-import type { RawLoop, RawTask } from './raw-loop.ts';
+import { EVENTS, type RawLoop, type RawTask, SERVICES } from './raw-task.ts';
 import { EVENT_WRITE, STATUS_WRITE, type Writes, writesOfOperator } from './writes.ts';
 
 export type Convergence = {
@@ -34,7 +34,7 @@ export async function convergenceRound(deployments: number): Promise<Convergence
   return { operator: seconds, rawLoop, writes };
 }
 
-type Sample = Pick<RawTask, 'status' | 'events'>;
+type Sample = Pick<RawTask, 'status' | 'events' | 'service'>;
 
 async function byOperator(ground: KubeGround, names: readonly string[]) {
   const { api } = ground;
@@ -48,12 +48,19 @@ async function byOperator(ground: KubeGround, names: readonly string[]) {
   });
 }
 
+const Service = z.object({
+  apiVersion: z.string(),
+  kind: z.string(),
+  metadata: z.object({ labels: z.record(z.string(), z.string()) }),
+  spec: z.object({ type: z.string(), ports: z.array(z.looseObject({})) }),
+});
 const Events = z.object({ items: z.array(z.looseObject({ regarding: z.looseObject({ name: z.string() }) })) });
 
 async function sampleOf({ api }: KubeGround, name: string): Promise<Sample> {
+  const service = Service.parse(await answered(api, 'GET', `${SERVICES}/${name}`));
   const { status = {} } = (await deploymentAt(api, name)) ?? {};
-  const listed = await answered(api, 'GET', `/apis/events.k8s.io/v1/namespaces/${NAMESPACE}/events`);
-  return { status, events: Events.parse(listed).items.filter(({ regarding }) => regarding.name === name) };
+  const listed = await answered(api, 'GET', EVENTS);
+  return { status, service, events: Events.parse(listed).items.filter(({ regarding }) => regarding.name === name) };
 }
 
 async function byRawLoop(

@@ -23,7 +23,7 @@ export async function createDeployments(api: KubernetesApi, names: readonly stri
 const COLLECTION = collectionPath(NAMESPACE);
 
 /**
- * Waits until the status of each names its job; looks at one after another, as `knownJobs` does at files.
+ * Waits until the status of each names the job it was submitted as; looks at one after another, as `knownJobs` does at files.
  * @returns job ids, in the order of the names
  */
 export async function toldJobs(
@@ -34,7 +34,7 @@ export async function toldJobs(
   const ids: string[] = [];
   const end = performance.now() + withinMs;
   for (const name of names) {
-    const look = async () => (await deploymentAt(api, name))?.status.jobs?.[0]?.jobId;
+    const look = async () => (await deploymentAt(api, name))?.status.records?.[0]?.jobId;
     ids.push(await until(`${name} names its job`, Math.max(0, end - performance.now()), look, LOOK_MS));
   }
   return ids;

@@ -1,38 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { FINALIZER } from '../../src/api/resource.ts';
 import { createLimit } from '../../src/controller/limit.ts';
 import { createKubernetesApi } from '../../src/kubernetes/client.ts';
 import { loadCredentials } from '../../src/kubernetes/credentials.ts';
-import type { Submission } from '../../src/slurm/slurm.ts';
 import { collectionPath } from '../../src/store/kubernetes/paths.ts';
 import { manifest, NAMESPACE } from '../fleet.ts';
 import { sbatch } from '../sbatch.ts';
 import { answered, deploymentPath } from './deployments.ts';
+import { EVENTS, type RawLoop, type RawTask, SERVICES } from './raw-task.ts';
 
 /**
  * What the same writes and submissions cost without anything to decide: `node raw-loop.ts TASK.json`. Each deployment is
- * created, given its finalizer, its statuses and events, and between the first status and the next an sbatch. Prints a
- * `RawLoop`.
+ * created, given its finalizer, its statuses, a Service and events, and between the first status and the next an sbatch.
+ * Prints a `RawLoop`.
  */
-export type RawLoop = {
-  /** Without the start of this process. */
-  readonly seconds: number;
-};
-
-export type RawTask = {
-  readonly kubeconfig: string;
-  readonly submissions: readonly { readonly deployment: string; readonly submission: Submission }[];
-  /** Deployments worked on at once. */
-  readonly atOnce: number;
-  readonly submissionsAtOnce: number;
-  /** Of one deployment, as the operator left it. */
-  readonly status: object;
-  /** Of one deployment, as the operator sent them. */
-  readonly events: readonly object[];
-  readonly statusWrites: number;
-};
-
 const Versioned = z.object({ metadata: z.object({ uid: z.string(), resourceVersion: z.string() }) });
 
 const task = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as RawTask;
@@ -56,15 +39,18 @@ async function deploy({ deployment, submission }: RawTask['submissions'][number]
     const whole = { ...body, metadata: { ...bare.metadata, ...metadata, uid, resourceVersion } };
     seen = Versioned.parse(await answered(api, method, where, whole));
   };
-  await write('PATCH', path, {}, { finalizers: ['vllm-slurm.dev/slurm-jobs'] });
+  await write('PATCH', path, {}, { finalizers: [FINALIZER] });
   for (let at = 0; at < task.statusWrites; at += 1) {
     // The server writes nothing when nothing differs.
     const status = { ...task.status, observedGeneration: at + 1 };
     await write('PUT', `${path}/status`, { apiVersion: bare.apiVersion, kind: bare.kind, status });
     if (at === 0) await submitting(() => sbatch(submission));
   }
+  const { labels } = task.service.metadata;
+  const metadata = { ...bare.metadata, labels };
+  await answered(api, 'POST', SERVICES, { ...task.service, metadata });
   for (const event of task.events) {
-    const metadata = { namespace: NAMESPACE, name: `${deployment}.${randomBytes(8).toString('hex')}` };
-    await answered(api, 'POST', `/apis/events.k8s.io/v1/namespaces/${NAMESPACE}/events`, { ...event, metadata });
+    const named = { namespace: NAMESPACE, name: `${deployment}.${randomBytes(8).toString('hex')}` };
+    await answered(api, 'POST', EVENTS, { ...event, metadata: named });
   }
 }

@@ -4,7 +4,7 @@ import type { SpecProblem } from '../api/resource.ts';
 import type { Condition, Endpoint, Failure, JobStatus, Status } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
 import { fitWarnings } from '../launch/fit.ts';
-import { logPath, type Site } from '../launch/site.ts';
+import { logPath } from '../launch/site.ts';
 import { type ConditionDraft, withTransitions } from './conditions.ts';
 import { cut } from './cut.ts';
 import { explain } from './explain.ts';
@@ -33,7 +33,7 @@ export function summarize(seen: Observation, draft: Draft): Status {
     url: urlOf(endpoints, resource.status.url),
     endpoints,
     jobs: steps.flatMap((step) =>
-      step.job ? [jobStatus(seen.site, step.record.replica, step.job, previousJob(resource.status, step.job))] : [],
+      step.job ? [jobStatus(seen, step.record.replica, step.job, previousJob(resource.status, step.job))] : [],
     ),
     records,
     restarts,
@@ -295,7 +295,12 @@ function urlOf(endpoints: readonly Endpoint[], before: string | undefined): stri
   return ready.find((endpoint) => endpoint.url === before)?.url ?? ready[0]?.url;
 }
 
-function jobStatus(site: Site, replica: number, job: OwnJob, before: JobStatus | undefined): JobStatus {
+function jobStatus(
+  { site, now }: Pick<Observation, 'site' | 'now'>,
+  replica: number,
+  job: OwnJob,
+  before: JobStatus | undefined,
+): JobStatus {
   const pending = job.phase === 'pending' ? explain(job.reason) : undefined;
   return withoutUndefined({
     replica,
@@ -307,7 +312,8 @@ function jobStatus(site: Site, replica: number, job: OwnJob, before: JobStatus |
     partition: cut(job.partition, WORDS_CHARS) || undefined,
     nodes: job.nodes.length > 0 ? job.nodes.slice(0, NODES_TOLD) : undefined,
     submitTime: rfc3339(job.submitMs),
-    expectedStartTime: job.phase === 'pending' ? steady(job.expectedStartMs, before?.expectedStartTime) : undefined,
+    expectedStartTime:
+      job.phase === 'pending' ? steady(job.expectedStartMs, before?.expectedStartTime, now) : undefined,
     startTime: job.phase !== 'pending' && job.startMs !== undefined ? rfc3339(job.startMs) : undefined,
     endTime: job.phase === 'ended' ? rfc3339(job.endMs) : undefined,
     exitCode: job.report.code,
@@ -323,9 +329,12 @@ const PATH_CHARS = 1024;
 const WORDS_CHARS = 256;
 const NODES_TOLD = 64;
 
-/** The scheduler's guess wanders by seconds: only a change of five minutes is news. */
-function steady(expectedMs: number | undefined, before: string | undefined): string | undefined {
-  if (expectedMs === undefined) return undefined;
+/**
+ * The scheduler's guess wanders by seconds: only a change of five minutes is news. It also comes and goes, as the
+ * scheduler gets down the queue to this job or does not: the last one holds as long as it may come true.
+ */
+function steady(expectedMs: number | undefined, before: string | undefined, now: number): string | undefined {
+  if (expectedMs === undefined) return before !== undefined && Date.parse(before) > now ? before : undefined;
   return before !== undefined && Math.abs(Date.parse(before) - expectedMs) < 300_000 ? before : rfc3339(expectedMs);
 }
 

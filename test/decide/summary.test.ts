@@ -313,16 +313,17 @@ describe('a status', () => {
     );
   });
 
-  it('follows the scheduler’s guess of a start by more than five minutes only', () => {
-    const guess = (expectedStartMs: number) =>
+  it('follows the scheduler’s guess of a start by more than five minutes only, and keeps one that may still come true', () => {
+    const guess = (expectedStartMs: number | undefined, before = 600) =>
       statusOf({
         status: {
           records,
-          jobs: [{ replica: 0, attempt: 1, jobId: '101', state: 'PENDING', expectedStartTime: at(600) }],
+          jobs: [{ replica: 0, attempt: 1, jobId: '101', state: 'PENDING', expectedStartTime: at(before) }],
         },
-        jobs: [pendingJob({ expectedStartMs })],
+        jobs: [pendingJob(expectedStartMs === undefined ? {} : { expectedStartMs })],
       }).jobs?.[0]?.expectedStartTime;
     assert.deepEqual([guess(NOW + 601_000), guess(NOW + 899_000), guess(NOW + 900_000)], [at(600), at(600), at(900)]);
+    assert.deepEqual([guess(undefined), guess(undefined, -1)], [at(600), undefined]);
   });
 
   it('counts as updated only replicas whose job comes from the present spec', () => {
