@@ -4,10 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LOCK_FILE } from '../src/store/directory/names.ts';
 import type { Ground } from './cluster.ts';
 import { deploymentNames, writeDeployments } from './fleet.ts';
-import { knownJobs } from './known-jobs.ts';
+import { inStatusFile, knownJobs } from './known-jobs.ts';
 import { deploymentsIn, withOperator } from './operator.ts';
 import { readProcess } from './process.ts';
-import { until } from './until.ts';
+import { untilQuiet } from './quiet.ts';
 
 export type Idle = {
   readonly seconds: number;
@@ -23,8 +23,6 @@ export type Idle = {
 };
 
 const WITHIN_MS = 300_000;
-/** SLURM thinks over why jobs wait once a minute (`sched_interval`), and what it says then is news: longer than that. */
-const QUIET_MS = 65_000;
 
 /** The operator with every setting at its default, its fleet queued, and nothing to do. */
 export async function measureIdle(ground: Ground, deployments: number, seconds: number): Promise<Idle> {
@@ -32,8 +30,8 @@ export async function measureIdle(ground: Ground, deployments: number, seconds: 
   const names = deploymentNames(0, deployments);
   await writeDeployments(directory, names);
   return withOperator(ground, [], async (pid) => {
-    await knownJobs(directory, names, WITHIN_MS);
-    await untilQuiet(directory);
+    await knownJobs(inStatusFile(directory), names, WITHIN_MS);
+    await untilQuiet(() => fingerprints(directory), WITHIN_MS);
     const files = await fingerprints(directory);
     const before = await readProcess(pid);
     await delay(seconds * 1000);
@@ -46,14 +44,6 @@ export async function measureIdle(ground: Ground, deployments: number, seconds: 
       childrenCpu: (after.childrenCpu - before.childrenCpu) / seconds,
       written: differences(files, await fingerprints(directory)),
     };
-  });
-}
-
-async function untilQuiet(directory: string): Promise<void> {
-  await until('nothing more is written', WITHIN_MS, async () => {
-    const before = await fingerprints(directory);
-    await delay(QUIET_MS);
-    return differences(before, await fingerprints(directory)).length === 0 || undefined;
   });
 }
 

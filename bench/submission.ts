@@ -7,7 +7,7 @@ import { serveScript, standInCommand } from '../src/cli/package.ts';
 import { Settings, siteOf } from '../src/config.ts';
 import { type Ground, jobIds, onOccupiedBed } from './cluster.ts';
 import { deploymentNames, renderedScripts, writeDeployments } from './fleet.ts';
-import { knownJobs } from './known-jobs.ts';
+import { inStatusFile, knownJobs } from './known-jobs.ts';
 import { deploymentsIn, jobLogsIn, withOperator } from './operator.ts';
 import type { RawLoop } from './raw-loop.ts';
 
@@ -40,7 +40,7 @@ async function byOperator(ground: Ground, names: readonly string[]): Promise<num
   return withOperator(ground, [], async () => {
     const startMs = performance.now();
     await writeDeployments(directory, names);
-    const ids = await knownJobs(directory, names, WITHIN_MS);
+    const ids = await knownJobs(inStatusFile(directory), names, WITHIN_MS);
     const seconds = (performance.now() - startMs) / 1000;
     await mustBeQueued(ground, ids);
     return seconds;

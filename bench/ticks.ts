@@ -5,7 +5,7 @@ import { JOB_NAME_PREFIX } from '../src/slurm/identity.ts';
 import type { Bed } from '../test/live/slurm-bed/bed.ts';
 import type { Ground } from './cluster.ts';
 import { deploymentNames, writeDeployments } from './fleet.ts';
-import { knownJobs } from './known-jobs.ts';
+import { inStatusFile, knownJobs } from './known-jobs.ts';
 import { deploymentsIn, withOperator } from './operator.ts';
 import { readRequests } from './requests.ts';
 import { until } from './until.ts';
@@ -42,7 +42,7 @@ export async function measureTicks(ground: Ground, sizes: readonly number[]): Pr
     for (const [i, size] of sizes.entries()) {
       const fresh = deploymentNames(sizes[i - 1] ?? 0, size);
       await writeDeployments(directory, fresh);
-      await knownJobs(directory, fresh, WITHIN_MS);
+      await knownJobs(inStatusFile(directory), fresh, WITHIN_MS);
       measured.push(await quietTicks(ground.bed, join(bin, 'calls'), size));
     }
     return measured;

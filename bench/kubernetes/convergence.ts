@@ -7,9 +7,10 @@ import { z } from 'zod';
 import { serveScript, standInCommand } from '../../src/cli/package.ts';
 import { Settings, siteOf } from '../../src/config.ts';
 import { deploymentNames, renderedScripts } from '../fleet.ts';
+import { knownJobs } from '../known-jobs.ts';
 import { jobLogsIn } from '../operator.ts';
 import { mustBeQueued } from '../submission.ts';
-import { answered, createDeployments, deploymentAt, toldJobs } from './deployments.ts';
+import { answered, createDeployments, deploymentAt, inStatus } from './deployments.ts';
 import { type KubeGround, onKubeGround, withKubeOperator } from './ground.ts';
 import { EVENTS, type RawLoop, type RawTask, SERVICES } from './raw-task.ts';
 import { EVENT_WRITE, STATUS_WRITE, type Writes, writesOfOperator } from './writes.ts';
@@ -41,7 +42,7 @@ async function byOperator(ground: KubeGround, names: readonly string[]) {
   return withKubeOperator(ground, async (operator) => {
     await operator.leads();
     const startMs = performance.now();
-    const [ids] = await Promise.all([toldJobs(api, names, WITHIN_MS), createDeployments(api, names)]);
+    const [ids] = await Promise.all([knownJobs(inStatus(api), names, WITHIN_MS), createDeployments(api, names)]);
     const seconds = (performance.now() - startMs) / 1000;
     await mustBeQueued(ground, ids);
     return { seconds, writes: await writesOfOperator(ground), sample: await sampleOf(ground, names[0] ?? '') };

@@ -5,11 +5,10 @@ import { type ApiError, isNotFound, type KubernetesApi } from '../../src/kuberne
 import type { Result } from '../../src/result.ts';
 import { collectionPath, objectPath } from '../../src/store/kubernetes/paths.ts';
 import { manifest, NAMESPACE } from '../fleet.ts';
-import { until } from '../until.ts';
+import type { Look } from '../known-jobs.ts';
 
 /** Of a person's own tool, or of whatever applies a repository. */
 const AT_ONCE = 8;
-const LOOK_MS = 20;
 
 const Deployment = z.object({ status: Status.default({}) });
 export type Deployment = z.output<typeof Deployment>;
@@ -22,23 +21,10 @@ export async function createDeployments(api: KubernetesApi, names: readonly stri
 }
 const COLLECTION = collectionPath(NAMESPACE);
 
-/**
- * Waits until the status of each names the job it was submitted as; looks at one after another, as `knownJobs` does at files.
- * @returns job ids, in the order of the names
- */
-export async function toldJobs(
-  api: KubernetesApi,
-  names: readonly string[],
-  withinMs: number,
-): Promise<readonly string[]> {
-  const ids: string[] = [];
-  const end = performance.now() + withinMs;
-  for (const name of names) {
-    const look = async () => (await deploymentAt(api, name))?.status.records?.[0]?.jobId;
-    ids.push(await until(`${name} names its job`, Math.max(0, end - performance.now()), look, LOOK_MS));
-  }
-  return ids;
-}
+export const inStatus =
+  (api: KubernetesApi): Look =>
+  async (name) =>
+    (await deploymentAt(api, name))?.status.records?.[0]?.jobId;
 
 /** @returns undefined: it is not there, or not yet */
 export async function deploymentAt(api: KubernetesApi, name: string): Promise<Deployment | undefined> {

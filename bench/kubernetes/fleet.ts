@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasGo } from '../../test/live/kube-bed/programs.ts';
 import { deploymentNames } from '../fleet.ts';
+import { knownJobs } from '../known-jobs.ts';
 import { readProcess } from '../process.ts';
-import { until } from '../until.ts';
-import { createDeployments, toldJobs } from './deployments.ts';
+import { untilQuiet } from '../quiet.ts';
+import { createDeployments, inStatus } from './deployments.ts';
 import { type KubeGround, onKubeGround, withKubeOperator } from './ground.ts';
 import { measureNoop, type Noop } from './noop.ts';
 import { measureRestart, type Restart } from './restart.ts';
-import { totalOf, type Writes, writesOfOperator, writesSince } from './writes.ts';
+import { type Writes, writesOfOperator, writesSince } from './writes.ts';
 
 /** What a fleet costs that is queued, and has nothing to do, at one size. */
 export type FleetCost = {
@@ -19,8 +20,6 @@ export type FleetCost = {
 };
 
 const WITHIN_MS = 600_000;
-/** Nothing was written for two ticks and more: whatever the last listing brought is done. */
-const QUIET_MS = 25_000;
 const SETTLE_MS = 20_000;
 
 /** @param sizes numbers of deployments, growing */
@@ -31,8 +30,8 @@ export function measureFleet(sizes: readonly number[], idleSeconds: number): Pro
       const names = deploymentNames(sizes[at - 1] ?? 0, size);
       const idle = await withKubeOperator(ground, async (operator) => {
         await operator.leads();
-        await Promise.all([toldJobs(ground.api, names, WITHIN_MS), createDeployments(ground.api, names)]);
-        await untilQuiet(ground);
+        await Promise.all([knownJobs(inStatus(ground.api), names, WITHIN_MS), createDeployments(ground.api, names)]);
+        await untilQuiet(() => writesOfOperator(ground), WITHIN_MS);
         return watchIdle(ground, operator.pid, idleSeconds);
       });
       const restart = await measureRestart(ground, size, SETTLE_MS);
@@ -57,12 +56,4 @@ async function watchIdle(ground: KubeGround, pid: number, seconds: number): Prom
     writes: writesSince(writes, await writesOfOperator(ground)),
     cpu: (cpu - before.cpu) / seconds,
   };
-}
-
-async function untilQuiet(ground: KubeGround): Promise<void> {
-  await until('nothing more is written', WITHIN_MS, async () => {
-    const before = totalOf(await writesOfOperator(ground));
-    await delay(QUIET_MS);
-    return totalOf(await writesOfOperator(ground)) === before || undefined;
-  });
 }

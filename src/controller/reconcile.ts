@@ -91,7 +91,7 @@ async function report(
 
 type Publication = { readonly retryMs: number | undefined; readonly events: readonly DeploymentEvent[] };
 
-/** What only a person can change is told once and is done for now; what may pass is told when it lasts. */
+/** What only a person can change is told once, and waits for a change; what may pass is tried again, and told when it lasts. */
 async function publish(resource: Resource, status: Status, { publisher, clock, log }: Deps): Promise<Publication> {
   const published = await publisher?.publish(resource, status);
   if (!published || published.ok) return { retryMs: undefined, events: [] };

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { readCatalog } from '../../src/cli/catalog-files.ts';
+import { readSpec } from '../../src/launch/read-spec.ts';
 import { workspace } from './workspace.ts';
 
 const FILE = `apiVersion: vllm-slurm.dev/v1alpha1
@@ -85,4 +87,54 @@ test('plan tells where each value is from, and warns of a model that will not fi
     ],
   );
   assert.equal(tight.stdout.split('--- sbatch input of ').length, 3);
+});
+
+test('every preset is planned without a warning on a cluster of its size, and with the right ones on a smaller', async () => {
+  await using here = workspace();
+  const read = readCatalog({});
+  assert.ok(read.ok);
+  const catalog = read.value;
+  const sizes = new Map(
+    Array.from(catalog.entries, ([name, { preset }]) => {
+      const spec = readSpec({ preset: name }, catalog);
+      assert.ok(spec.ok);
+      const { nodes, gpusPerNode } = spec.value.resources;
+      return [name, { nodes, gpusPerNode, gpuMemoryGiB: preset.gpuMemoryGiB }];
+    }),
+  );
+
+  /** By preset, the fields that are warned of. */
+  async function warnings(names: readonly string[], hardware: Readonly<Record<string, number>>) {
+    const files = names.map((name) =>
+      FILE.replace('name: qwen', `name: ${name.replace('.', '-')}`).replace(
+        'model: { uri: hf://a/b }',
+        `preset: ${name}`,
+      ),
+    );
+    const settings = Object.entries(hardware).flatMap(([field, size]) => ['--set', `hardware.${field}=${size}`]);
+    const { code, stdout } = await here.runWithInput(files.join('---\n'), 'plan', '-f', '-', ...settings);
+    assert.equal(code, 0);
+    const planned = stdout.split(/^default\//m).slice(1);
+    assert.equal(planned.length, names.length);
+    return planned.map((text) => Array.from(text.matchAll(/^ *warning: (\S+): /gm), ([, field]) => field));
+  }
+
+  const names = [...sizes.keys()];
+  for (const [own, alike] of Map.groupBy(names, (name) => JSON.stringify(sizes.get(name))))
+    assert.deepEqual(
+      await warnings(alike, JSON.parse(own)),
+      alike.map(() => []),
+      own,
+    );
+  assert.deepEqual(
+    await warnings(names, { gpuMemoryGiB: 8 }),
+    names.map(() => ['spec.resources']),
+  );
+  assert.deepEqual(
+    await warnings(names, { nodes: 1, gpusPerNode: 1 }),
+    [...sizes.values()].map(({ nodes, gpusPerNode }) => [
+      ...(gpusPerNode > 1 ? ['spec.resources.gpusPerNode'] : []),
+      ...(nodes > 1 ? ['spec.resources.nodes'] : []),
+    ]),
+  );
 });

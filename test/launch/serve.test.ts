@@ -444,6 +444,7 @@ function listen(port: number): Promise<net.Server> {
   return new Promise((resolve, reject) => {
     const server = net.createServer((socket) => socket.destroy());
     server.once('error', reject);
-    server.listen(port, () => resolve(server));
+    // A test that fails before it closes it must not keep the others from being told.
+    server.listen(port, () => resolve(server)).unref();
   });
 }

@@ -1,6 +1,8 @@
 import type { Clock } from '../../clock.ts';
 import { type Command, commandLine, type Place, passedOn, programPath } from './command-line.ts';
-import { type End, openShell, type StandingShell } from './standing-shell.ts';
+import { openShell, type ShellEnd, type StandingShell } from './standing-shell.ts';
+
+type End = ShellEnd | { readonly how: 'timed out'; readonly afterMs: number };
 
 export type Ran = {
   readonly program: string;
@@ -40,7 +42,7 @@ export function createRunner(options: RunnerOptions): Runner {
     const words = commandLine(command, options);
     const needed = options.commandPrefix[0] ?? programPath(command, options);
     if (closed) return { program, end: { how: 'not started', why: 'closed' }, stdout: '', stderr: '' };
-    const shell = idle.pop() ?? openShell(environment);
+    const shell = standing();
     const outcome = Promise.withResolvers<End>();
     let timedOut: End | undefined;
     let forget = (): void => undefined;
@@ -66,6 +68,12 @@ export function createRunner(options: RunnerOptions): Runner {
     if (ranToItsEnd && (end.code === 0 || stdin === undefined) && !closed) idle.push(shell);
     else shell.letGo();
     return { program, end, stdout: hearing.stdout(), stderr: hearing.stderr() };
+  }
+
+  /** One that somebody has ended meanwhile would leave a submission in doubt that never began. */
+  function standing(): StandingShell {
+    for (let shell = idle.pop(); shell; shell = idle.pop()) if (!shell.hasEnded()) return shell;
+    return openShell(environment);
   }
 
   return {

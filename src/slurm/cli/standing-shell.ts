@@ -12,7 +12,9 @@ import { fileURLToPath } from 'node:url';
  */
 export type StandingShell = {
   /** One at a time. @param told is called once, when the program has ended or will not be heard any more */
-  begin(request: Request, told: (end: End) => void): Hearing;
+  begin(request: Request, told: (end: ShellEnd) => void): Hearing;
+  /** It has ended without being asked to; nothing can be begun. */
+  hasEnded(): boolean;
   /** Ends it with everything it has started. */
   kill(): void;
   /**
@@ -32,10 +34,9 @@ export type Request = {
   readonly maxOutputBytes: number;
 };
 
-export type End =
+export type ShellEnd =
   | { readonly how: 'exited'; readonly code: number }
   | { readonly how: 'killed'; readonly signal: string }
-  | { readonly how: 'timed out'; readonly afterMs: number }
   | { readonly how: 'said too much'; readonly bytes: number }
   | { readonly how: 'not started'; readonly why: string };
 
@@ -48,8 +49,8 @@ const MARK_BYTES = 64;
 /** Does not throw: a shell that cannot be started says so in the end of what it is given. */
 export function openShell(environment: Readonly<Record<string, string>>): StandingShell {
   const key = randomBytes(16).toString('hex');
-  let ended: End | undefined;
-  let toldOfEnd: (end: End) => void = () => undefined;
+  let ended: ShellEnd | undefined;
+  let toldOfEnd: (end: ShellEnd) => void = () => undefined;
 
   const started = start(environment);
   const shell = started instanceof Error ? undefined : started;
@@ -59,7 +60,7 @@ export function openShell(environment: Readonly<Record<string, string>>): Standi
   shell?.stdin?.on('error', () => undefined); // its end is told by `close`
   shell?.stdin?.write(`${key}\n`);
 
-  function finish(end: End): void {
+  function finish(end: ShellEnd): void {
     ended ??= end;
     toldOfEnd(ended);
   }
@@ -68,7 +69,7 @@ export function openShell(environment: Readonly<Record<string, string>>): Standi
     begin({ program, words, stdin, maxOutputBytes }, told) {
       // Nothing that runs can know it, and so print it.
       const tag = randomBytes(6).toString('hex');
-      const settle = (end: End): void => {
+      const settle = (end: ShellEnd): void => {
         toldOfEnd = () => undefined;
         for (const stream of [stdout, stderr]) stream.stop();
         hold(shell, false);
@@ -95,6 +96,8 @@ export function openShell(environment: Readonly<Record<string, string>>): Standi
       }
       return { stdout: stdout.text, stderr: stderr.text };
     },
+
+    hasEnded: () => ended !== undefined,
 
     kill() {
       if (shell?.pid === undefined) return;
@@ -133,7 +136,7 @@ function hold(shell: ChildProcess | undefined, isHeld: boolean): void {
     if (one instanceof Socket || one === shell) one?.[isHeld ? 'ref' : 'unref']();
 }
 
-function endOf(code: string, program: string): End {
+function endOf(code: string, program: string): ShellEnd {
   if (code === 'absent') return { how: 'not started', why: `${program} is not there, or may not be run` };
   const number = Number(code);
   const signal = Object.entries(constants.signals).find(([, value]) => value === number - 128)?.[0];

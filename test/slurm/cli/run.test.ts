@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, stat } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.ts';
 import { createRunner, type RunnerOptions } from '../../../src/slurm/cli/run.ts';
 import { createManualClock } from '../../gen/manual-clock.ts';
@@ -251,4 +252,16 @@ test('a shell that is killed takes its program along, and the next gets another'
   process.kill(-shell, 'SIGKILL');
   assert.deepEqual((await running).end, { how: 'killed', signal: 'SIGKILL' });
   assert.equal((await runner.run({ program: 'sinfo', args: [] })).stdout, 'idle\n');
+});
+
+test('a shell that was killed while it had nothing to do is not used again', async (t) => {
+  const { programs, runner } = await bench(t);
+  await programs.write('sbatch', 'echo $PPID >> $HERE/pids; echo 7');
+  const submit = () => runner.run({ program: 'sbatch', args: [], stdin: '' });
+  await submit();
+  const [shell = 0] = await noted(programs, 1);
+  process.kill(-shell, 'SIGKILL');
+  await eventually(async () => (await ended(shell)) || undefined);
+  await setImmediate(); // it is told to us, too
+  assert.deepEqual((await submit()).stdout, '7\n');
 });
