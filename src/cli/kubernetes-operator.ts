@@ -57,7 +57,7 @@ export async function startKubernetesOperator(
   const followed =
     kubernetes.tenancyFile === undefined
       ? ok(undefined)
-      : followTenancy(
+      : await followTenancy(
           { file: kubernetes.tenancyFile, cluster: slurm.cluster, catalog },
           { clock, info: (message) => log.info(message), warn },
         );

@@ -1,6 +1,6 @@
-import type { Clock } from '../../clock.ts';
+import { type Clock, withinMs } from '../../clock.ts';
 import type { TenancyRules } from '../../controller/deps.ts';
-import { ok, type Result } from '../../result.ts';
+import { err, ok, type Result } from '../../result.ts';
 import { parseTenancy, readTenancyText, type TenancyPlace } from './tenancy.ts';
 
 export type FollowedTenancy = TenancyRules & {
@@ -13,10 +13,14 @@ export type FollowOptions = {
   readonly clock: Clock;
   info(message: string): void;
   warn(message: string): void;
+  /** Tests stand between; as `readTenancyText`. */
+  readonly read?: typeof readTenancyText;
 };
 
 /** Looked at, not listened to: a mounted ConfigMap changes by a link to a link, and network file systems lose notices. */
 const LOOK_MS = 5_000;
+/** A look that takes longer is told; the next one waits for it, or they would take all threads that read files. */
+const LATE_MS = 30_000;
 
 /**
  * The rules as their file has them, read again when it changes. A version that cannot be used changes nothing: the last
@@ -24,11 +28,11 @@ const LOOK_MS = 5_000;
  * in the middle of writing it.
  * @returns an error when there is no good version to begin with: without rules everything would be allowed
  */
-export function followTenancy(
+export async function followTenancy(
   place: TenancyPlace,
-  { clock, info, warn }: FollowOptions,
-): Result<FollowedTenancy, string> {
-  const first = readTenancyText(place.file);
+  { clock, info, warn, read = readTenancyText }: FollowOptions,
+): Promise<Result<FollowedTenancy, string>> {
+  const first = (await withinMs(clock, LATE_MS, read(place.file))) ?? err(unanswered(place.file));
   if (!first.ok) return first;
   const begun = parseTenancy(first.value, place);
   if (!begun.ok) return begun;
@@ -39,23 +43,28 @@ export function followTenancy(
   let trouble: string | undefined;
   const notices = new Set<() => void>();
   let withdraw = clock.after(LOOK_MS, look);
+  let lookingSinceMs: number | undefined;
+  let closed = false;
 
-  function look(): void {
-    withdraw = clock.after(LOOK_MS, look);
+  async function look(): Promise<void> {
     const before = found;
-    found = readTenancyText(place.file);
+    lookingSinceMs = clock.now();
+    found = await read(place.file);
+    lookingSinceMs = undefined;
+    if (closed) return;
+    withdraw = clock.after(LOOK_MS, look);
     if (isSame(found, before) && !isSame(found, judged)) judge(found);
   }
 
   function judge(now: Result<string, string>): void {
     judged = now;
-    const read = now.ok ? parseTenancy(now.value, place) : now;
-    trouble = read.ok ? undefined : read.error;
-    if (!read.ok) {
-      warn(`the rules for namespaces are left as they were, for their file cannot be used: ${read.error}`);
+    const parsed = now.ok ? parseTenancy(now.value, place) : now;
+    trouble = parsed.ok ? undefined : parsed.error;
+    if (!parsed.ok) {
+      warn(`the rules for namespaces are left as they were, for their file cannot be used: ${parsed.error}`);
       return;
     }
-    rules = read.value;
+    rules = parsed.value;
     info(`the rules for namespaces have changed: ${rules.rules.length} count on ${place.cluster}`);
     for (const notice of notices) notice();
   }
@@ -66,11 +75,17 @@ export function followTenancy(
       notices.add(notice);
       return () => void notices.delete(notice);
     },
-    trouble: () => trouble,
-    close: () => withdraw(),
+    trouble: () =>
+      lookingSinceMs !== undefined && clock.now() - lookingSinceMs >= LATE_MS ? unanswered(place.file) : trouble,
+    close() {
+      closed = true;
+      withdraw();
+    },
   });
 }
 
+const unanswered = (file: string): string =>
+  `kubernetes.tenancyFile cannot be read: ${file} has not answered for ${LATE_MS / 1000} s`;
 const textOf = (read: Result<string, string>): string => (read.ok ? read.value : read.error);
 const isSame = (one: Result<string, string>, other: Result<string, string>): boolean =>
   one.ok === other.ok && textOf(one) === textOf(other);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Catalog } from '../../api/catalog.ts';
 import { type Tenancy, TenancyFile, tenancyOn } from '../../launch/tenancy.ts';
@@ -12,10 +12,10 @@ export type TenancyPlace = {
   readonly catalog: Pick<Catalog, 'entries'>;
 };
 
-/** @returns an error in words */
-export function readTenancyText(file: string): Result<string, string> {
+/** @returns an error in words; not at all while a network file system does not answer */
+export async function readTenancyText(file: string): Promise<Result<string, string>> {
   try {
-    return ok(readFileSync(file, 'utf8'));
+    return ok(await readFile(file, 'utf8'));
   } catch (error) {
     return err(`kubernetes.tenancyFile cannot be read: ${(error as Error).message}`);
   }

@@ -28,8 +28,8 @@ describe('the file of rules for namespaces', () => {
     assert.deepEqual(parse(''), err(`${FILE}: rules: Invalid input: expected array, received undefined`));
   });
 
-  it('that is not there is told by its name', () => {
-    const missing = readTenancyText('/nonexistent/tenancy.yaml');
+  it('that is not there is told by its name', async () => {
+    const missing = await readTenancyText('/nonexistent/tenancy.yaml');
     assert.match(missing.ok ? '' : missing.error, /^kubernetes\.tenancyFile cannot be read: ENOENT.*nonexistent/);
   });
 });
