@@ -6,6 +6,7 @@ import { rfc3339 } from '../api/time.ts';
 import { decide } from '../decide/decide.ts';
 import type { Outcome } from '../decide/plan.ts';
 import { settle } from '../decide/settle.ts';
+import { soonest } from '../decide/soonest.ts';
 import { act, type SlurmLimit } from './act.ts';
 import type { Deps } from './deps.ts';
 import { type DeploymentEvent, eventsOf } from './events.ts';
@@ -37,13 +38,9 @@ export async function reconcile(key: Key, deps: Deps, shared: Shared, limit: Slu
   const settled = settle(seen, plan, outcomes, deps.clock.now());
   const againMs = await report(seen.resource, resource, settled.status, outcomes, deps);
   return {
-    requeueAfterMs: sooner(againMs, settled.requeueAfterMs),
+    requeueAfterMs: soonest([againMs, settled.requeueAfterMs]),
     acted: outcomes.some(({ action }) => action.kind === 'submit' || action.kind === 'cancel'),
   };
-}
-
-function sooner(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 /** Status once, and only if it differs; then what follows from it, events and log lines. @returns ms until it has to be done again; undefined: it is done */
