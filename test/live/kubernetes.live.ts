@@ -224,10 +224,11 @@ describe('the operator on a real API server', { skip: whyNoPrograms() ?? false }
     ]);
     assert.deepEqual(await publish(at(0, { ready: false })), { ok: true, value: undefined });
     assert.deepEqual(await slices(), ['named-ipv4-20000 IPv4 10.1.0.1 20000 false false false']);
-    const versions = async () => bed.kubectl('get', 'services,endpointslices', '-o', 'jsonpath={..resourceVersion}');
+    const versions = async () =>
+      (await bed.kubectl('get', 'services,endpointslices', '-o', VERSIONS)).split('\n').sort();
     const before = await versions();
     assert.deepEqual(await publish(at(0, { ready: false })), { ok: true, value: undefined });
-    assert.equal(await versions(), before);
+    assert.deepEqual(await versions(), before);
     await api.close();
     await bed.kubectl('delete', 'vllmd', 'named', '--timeout=60s');
   });
@@ -282,3 +283,5 @@ type ServiceObject = {
 const CHANGED_BY_HAND = '[{"op":"replace","path":"/spec/ports/0/port","value":81}]';
 const CONDITIONS = ['ready', 'serving', 'terminating'].map((name) => `.endpoints[0].conditions.${name}`);
 const SLICES = `jsonpath={range .items[*]}${['.metadata.name', '.addressType', '.endpoints[0].addresses[0]', '.ports[0].port', ...CONDITIONS].map((path) => `{${path}}`).join(' ')}{"\\n"}{end}`;
+/** Each object with its version, a line each: kubectl walks what it finds in no order of its own. */
+const VERSIONS = 'jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}';
