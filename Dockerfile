@@ -6,7 +6,7 @@
 #   docker run --rm --network host -v /etc/slurm:/etc/slurm:ro -v /run/munge:/run/munge -v /shared/vllm:/shared/vllm \
 #     vllm-slurm-operator:0.1.0 run -d /shared/vllm/deployments --set logDirectory=/shared/vllm/logs
 #
-# In Kubernetes: docs/kubernetes.md. Nothing is written outside of what is mounted, so the root may be read-only.
+# In Kubernetes: docs/how-to/kubernetes.md. Nothing is written outside of what is mounted, so the root may be read-only.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./

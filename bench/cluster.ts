@@ -9,12 +9,18 @@ import { until } from './until.ts';
 export type Ground = { readonly bed: Bed; readonly scratch: string };
 
 /** One job holds every node whole for a day: what is submitted waits in the queue, and no node is measured. */
-export async function onOccupiedBed<T>(measure: (ground: Ground) => Promise<T>): Promise<T> {
+export function onOccupiedBed<T>(measure: (ground: Ground) => Promise<T>): Promise<T> {
+  return onBed(async (ground) => {
+    await occupy(ground.bed);
+    return measure(ground);
+  });
+}
+
+export async function onBed<T>(measure: (ground: Ground) => Promise<T>): Promise<T> {
   const scratch = await mkdtemp(join(tmpdir(), 'bench-'));
   try {
     const bed = await startBed();
     try {
-      await occupy(bed);
       return await measure({ bed, scratch });
     } finally {
       await bed.stop();

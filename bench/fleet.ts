@@ -10,7 +10,7 @@ import { specHash } from '../src/launch/spec-hash.ts';
 import { jobName } from '../src/slurm/identity.ts';
 import type { Submission } from '../src/slurm/slurm.ts';
 
-const NAMESPACE = 'default';
+export const NAMESPACE = 'default';
 
 /** A GPU each, of nodes that a longer job holds whole (`occupy`): all of them wait in the queue, none runs. */
 const SPEC: SpecInput = {
@@ -25,11 +25,15 @@ export function deploymentNames(from: number, to: number): readonly string[] {
   return Array.from({ length: to - from }, (_, i) => `d${String(from + i + 1).padStart(4, '0')}`);
 }
 
+/** As it is written to a file, or sent to an API server. */
+export function manifest(name: string) {
+  return { apiVersion: API_VERSION, kind: KIND, metadata: { namespace: NAMESPACE, name }, spec: SPEC };
+}
+
 export async function writeDeployments(directory: string, names: readonly string[]): Promise<void> {
   await mkdir(directory, { recursive: true });
   for (const name of names) {
-    const document = { apiVersion: API_VERSION, kind: KIND, metadata: { namespace: NAMESPACE, name }, spec: SPEC };
-    await writeFile(join(directory, `${name}.yaml`), stringify(document));
+    await writeFile(join(directory, `${name}.yaml`), stringify(manifest(name)));
   }
 }
 

@@ -23,8 +23,8 @@ export type Idle = {
 };
 
 const WITHIN_MS = 300_000;
-/** Nothing was written for two ticks and more: whatever the last listing brought is done. */
-const QUIET_MS = 25_000;
+/** SLURM thinks over why jobs wait once a minute (`sched_interval`), and what it says then is news: longer than that. */
+const QUIET_MS = 65_000;
 
 /** The operator with every setting at its default, its fleet queued, and nothing to do. */
 export async function measureIdle(ground: Ground, deployments: number, seconds: number): Promise<Idle> {

@@ -8,7 +8,7 @@ import type { Ground } from './cluster.ts';
 import { until } from './until.ts';
 
 /** What is installed: `npm run bench` builds it first. */
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const START_MS = 60_000;
 const STOP_MS = 30_000;
 

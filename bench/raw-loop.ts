@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
+import type { Submission } from '../src/slurm/slurm.ts';
+import { sbatch } from './sbatch.ts';
 
 /**
  * What submitting costs without an operator: `node raw-loop.ts SUBMISSIONS.json AT_ONCE`. Every script is piped to an
@@ -13,16 +13,14 @@ export type RawLoop = {
   readonly ids: readonly string[];
 };
 
-type Script = { readonly name: string; readonly script: string };
-
 const [file = '', atOnce = ''] = process.argv.slice(2);
-const scripts = JSON.parse(await readFile(file, 'utf8')) as readonly Script[];
+const scripts = JSON.parse(await readFile(file, 'utf8')) as readonly Submission[];
 const startMs = performance.now();
 const ids = await submitAll(scripts, Number(atOnce));
 const answer: RawLoop = { seconds: (performance.now() - startMs) / 1000, ids };
 process.stdout.write(JSON.stringify(answer));
 
-async function submitAll(all: readonly Script[], lanes: number): Promise<readonly string[]> {
+async function submitAll(all: readonly Submission[], lanes: number): Promise<readonly string[]> {
   const known: string[] = [];
   const waiting = all.values();
   const lane = async (): Promise<void> => {
@@ -30,16 +28,4 @@ async function submitAll(all: readonly Script[], lanes: number): Promise<readonl
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   return known;
-}
-
-async function sbatch({ name, script }: Script): Promise<string> {
-  const child = spawn('sbatch', ['--parsable', `--job-name=${name}`], { cwd: '/', stdio: ['pipe', 'pipe', 'inherit'] });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
-  child.stdin.end(script);
-  const [said, code] = await Promise.all([text(child.stdout), ended]);
-  if (code !== 0) throw new Error(`sbatch of ${name} exited with ${code}`);
-  return said.trim();
 }

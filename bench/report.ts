@@ -84,8 +84,8 @@ function idleRows(deployments: number, idle: Idle): readonly Row[] {
   ];
 }
 
-const told = (what: string, value: string): Row => ({ what, aim: '', value });
-const aimed = (what: string, aim: string, value: string, isMet: boolean): Row => ({ what, aim, value, isMet });
+export const told = (what: string, value: string): Row => ({ what, aim: '', value });
+export const aimed = (what: string, aim: string, value: string, isMet: boolean): Row => ({ what, aim, value, isMet });
 
 /** One text if all are the same, else each. */
 const same = (texts: readonly string[]): string => [...new Set(texts)].join(' · ');
@@ -95,7 +95,7 @@ function listed(counts: Readonly<Record<string, number>>): string {
   return parts.map(([name, count]) => `${count} ${name}`).join(', ') || 'none';
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return ((sorted[(sorted.length - 1) >> 1] ?? Number.NaN) + (sorted[sorted.length >> 1] ?? Number.NaN)) / 2;
 }

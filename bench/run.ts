@@ -1,23 +1,31 @@
 import { parseArgs } from 'node:util';
+import { whyNoPrograms } from '../test/live/kube-bed/programs.ts';
 import { whyNoBed } from '../test/live/slurm-bed/bed.ts';
 import { onOccupiedBed } from './cluster.ts';
 import { measureIdle } from './idle.ts';
-import { type Measured, rowsOf, table } from './report.ts';
+import { type Convergence, convergenceRound } from './kubernetes/convergence.ts';
+import { measureFleet } from './kubernetes/fleet.ts';
+import { type KubeMeasured, kubeRowsOf } from './kubernetes/report.ts';
+import { measureTransitions } from './kubernetes/transitions.ts';
+import { type Measured, type Row, rowsOf, table } from './report.ts';
 import { type Round, submissionRound } from './submission.ts';
 import { measureTicks } from './ticks.ts';
 
 /**
- * What the operator costs, next to what it would cost without, on a real SLURM cluster made for it. Exit code 0: measured,
- * whatever the aims; 1: something could not be measured; 2: not here, or wrong options.
+ * What the operator costs, next to what it would cost without, on a real SLURM cluster made for it, and with
+ * `--kubernetes` on a real API server, too. Exit code 0: measured, whatever the aims; 1: something could not be
+ * measured; 2: not here, or wrong options.
  */
-const USAGE = `Usage: npm run bench -- [--quick] [--json] [--rounds N] [--idle-seconds N]
+const USAGE = `Usage: npm run bench -- [--kubernetes] [--quick] [--json] [--rounds N] [--idle-seconds N]
 
+  --kubernetes      as a controller of an API server, and beside one in Go that does nothing
   --quick           100 deployments, one round and 15 idle seconds, to see that it runs; its numbers are rough
   --json            everything measured, instead of a table
   --rounds N        how often submissions are timed (3; the median counts)
   --idle-seconds N  how long it is watched with nothing to do (60)`;
 
 const OPTIONS = {
+  kubernetes: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   rounds: { type: 'string' },
@@ -30,8 +38,8 @@ if (values.help) {
   process.stdout.write(`${USAGE}\n`);
   process.exit(0);
 }
-const obstacle = whyNoBed();
-if (obstacle !== undefined) stop(`the benchmark needs a SLURM cluster of its own, and ${obstacle}`);
+const obstacle = whyNoBed() ?? (values.kubernetes ? whyNoPrograms() : undefined);
+if (obstacle !== undefined) stop(`the benchmark needs clusters of its own, and ${obstacle}`);
 
 // The cluster notices the end of this process by itself, whatever it dies of; the operator is ended on `exit`.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
@@ -40,8 +48,12 @@ const deployments = values.quick ? 100 : 1000;
 const rounds = wholeNumber('rounds', values.rounds ?? (values.quick ? '1' : '3'));
 const idleSeconds = wholeNumber('idle-seconds', values['idle-seconds'] ?? (values.quick ? '15' : '60'));
 
-const measured = await measure();
-process.stdout.write(values.json ? `${JSON.stringify(measured, undefined, 2)}\n` : `${table(rowsOf(measured))}\n`);
+if (values.kubernetes) print(await measureKubernetes(), kubeRowsOf);
+else print(await measure(), rowsOf);
+
+function print<T>(measured: T, rows: (measured: T) => readonly Row[]): void {
+  process.stdout.write(values.json ? `${JSON.stringify(measured, undefined, 2)}\n` : `${table(rows(measured))}\n`);
+}
 
 async function measure(): Promise<Measured> {
   const timed: Round[] = [];
@@ -55,6 +67,19 @@ async function measure(): Promise<Measured> {
   say(`watching it idle for ${idleSeconds} s`);
   const idle = await onOccupiedBed((ground) => measureIdle(ground, deployments, idleSeconds));
   return { deployments, rounds: timed, ticks, idle };
+}
+
+async function measureKubernetes(): Promise<KubeMeasured> {
+  say('counting the writes of one deployment');
+  const transitions = await measureTransitions();
+  const timed: Convergence[] = [];
+  for (let round = 0; round < rounds; round++) {
+    say(`${deployments} resources, with the operator and without, round ${round + 1} of ${rounds}`);
+    timed.push(await convergenceRound(deployments));
+  }
+  const sizes = [deployments, deployments * 5];
+  say(`fleets of ${sizes.join(' and ')}: idle for ${idleSeconds} s, and restarted`);
+  return { deployments, transitions, rounds: timed, fleet: await measureFleet(sizes, idleSeconds) };
 }
 
 function parseOptions() {

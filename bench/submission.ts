@@ -62,7 +62,7 @@ async function byRawLoop(ground: Ground, names: readonly string[]): Promise<numb
   return seconds;
 }
 
-async function mustBeQueued({ bed }: Ground, ids: readonly string[]): Promise<void> {
+export async function mustBeQueued({ bed }: Ground, ids: readonly string[]): Promise<void> {
   const queued = new Set((await jobIds(bed)).values());
   const missing = ids.filter((id) => !queued.has(id));
   if (missing.length > 0 || queued.size !== new Set(ids).size)

@@ -198,7 +198,7 @@ export const Settings = z
           .optional()
           .meta({ examples: ['/etc/vllm-slurm/tenancy.yaml'] })
           .describe(
-            'Rules by which namespaces may ask for accounts, partitions and the like (docs/kubernetes.md); read at the start. With it what no rule lists is refused. None: every namespace may ask for everything.',
+            'Rules by which namespaces may ask for accounts, partitions and the like (docs/how-to/kubernetes.md); read again when it changes. With it what no rule lists is refused. None: every namespace may ask for everything.',
           ),
         publishServices: z
           .boolean()

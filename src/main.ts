@@ -1,3 +1,4 @@
+import './cli/small-heap.ts';
 import os from 'node:os';
 import { runProgram } from './cli/program.ts';
 import { systemClock } from './clock.ts';

@@ -26,10 +26,10 @@ directory_state() {
   if [ -d "$at" ] && [ -w "$at" ]; then echo absent; else echo unusable; fi
 }
 
-# engine_version VENV: of the vLLM in it, from the name of its metadata: to import it takes half a minute
+# engine_version PREFIX: of the vLLM below it, from the name of its metadata: to import it takes half a minute
 engine_version() {
   local found
-  for found in "$1"/lib/python*/site-packages/vllm-*.dist-info; do
+  for found in "$1"/lib/python*/{site,dist}-packages/vllm-*.dist-info; do
     [ -d "$found" ] || continue
     found=${found##*/vllm-}
     printf '%s' "${found%.dist-info}"
@@ -46,5 +46,8 @@ done
 for venv in "${VSO_VENVS[@]}"; do
   if [ -d "$venv" ]; then say venv "$venv" there "$(engine_version "$venv")"; else say venv "$venv" absent; fi
 done
+program=$(type -P vllm)
+program=${program:+$(readlink -f -- "$program")}
+say host "$program" "${program:+$(engine_version "${program%/bin/*}")}"
 if read -r low high </proc/sys/net/ipv4/ip_local_port_range; then say ports "$low" "$high"; fi
 say end "$VSO_WORD"

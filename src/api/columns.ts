@@ -21,8 +21,9 @@ export const COLUMNS: readonly Column[] = [
     type: 'string',
     priority: 0,
     description: 'Where the weights are.',
-    jsonPath: '.spec.model.uri',
-    read: ({ spec }) => spec?.model.uri,
+    // What a preset says of it the API server does not know: the operator tells.
+    jsonPath: '.status.model',
+    read: ({ spec, status }) => spec?.model.uri ?? status.model,
   },
   {
     name: 'Ready',

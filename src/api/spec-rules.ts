@@ -95,7 +95,7 @@ export const SPEC_RULES: readonly Rule[] = [
       `!${present('model.name')} || !${present('model.aliases')}`,
       '!(self.model.name in self.model.aliases)',
     ),
-    message: 'an alias must not repeat the name',
+    message: 'aliases must not repeat the name',
     fieldPath: '.model',
   },
   {

@@ -114,6 +114,7 @@ export const Status = z.object({
     ])
     .optional()
     .describe('For people; programs read conditions.'),
+  model: text(1024).optional().describe('Where the weights are, as the spec says or its preset does.'),
   replicas: z.int().optional().describe('Replicas with a live job.'),
   readyReplicas: z.int().optional().describe('Replicas whose endpoint answers.'),
   updatedReplicas: z.int().optional().describe('Replicas whose job comes from the present spec.'),

@@ -27,7 +27,7 @@ import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
 import { type Operator, silence } from './operator.ts';
 import { packageVersion } from './package.ts';
-import { readTenancy } from './settings/tenancy.ts';
+import { followTenancy } from './settings/follow-tenancy.ts';
 import { openTelemetry } from './telemetry.ts';
 
 const REFRESH_RETRY_MS = 1_000;
@@ -53,10 +53,17 @@ export async function startKubernetesOperator(
     ...(kubernetes.context !== undefined && { context: kubernetes.context }),
   });
   if (!credentials.ok) return credentials;
-  const tenancy = readTenancy(kubernetes.tenancyFile, slurm.cluster, catalog);
-  if (!tenancy.ok) return tenancy;
-  const identity = `${os.hostname()}_${randomBytes(4).toString('hex')}`;
   const warn = (message: string): void => log.warn(message);
+  const followed =
+    kubernetes.tenancyFile === undefined
+      ? ok(undefined)
+      : followTenancy(
+          { file: kubernetes.tenancyFile, cluster: slurm.cluster, catalog },
+          { clock, info: (message) => log.info(message), warn },
+        );
+  if (!followed.ok) return followed;
+  const tenancy = followed.value;
+  const identity = `${os.hostname()}_${randomBytes(4).toString('hex')}`;
   const api = createKubernetesApi(credentials.value, `vllm-slurm-operator/${packageVersion()}`);
 
   // Probes are answered from the beginning: the first list may take its time.
@@ -71,8 +78,10 @@ export async function startKubernetesOperator(
     store: listed,
     ready: { store: () => silence(listed) },
     leads,
+    ...(tenancy && { rulesTrouble: tenancy.trouble }),
   });
   if (!telemetry.ok) {
+    tenancy?.close();
     await api.close();
     return telemetry;
   }
@@ -86,6 +95,7 @@ export async function startKubernetesOperator(
     ...(kubernetes.clusterId !== undefined && { id: kubernetes.clusterId }),
   });
   if (!opened.ok) {
+    tenancy?.close();
     await Promise.all([telemetry.value.close(), api.close()]);
     return err(opened.error.message);
   }
@@ -116,7 +126,7 @@ export async function startKubernetesOperator(
       const publisher = kubernetes.publishServices ? createServices({ api, clock, resolve: lookUp }) : undefined;
       const published = {
         ...deps,
-        ...(tenancy.value && { tenancy: tenancy.value }),
+        ...(tenancy && { tenancy }),
         ...(publisher && { publisher }),
       };
       const controller = createController(equip(telemetry.value.metered(fenced(published, leads))));
@@ -154,6 +164,7 @@ export async function startKubernetesOperator(
   return ok({
     store: value,
     async stop() {
+      tenancy?.close();
       await terms.end();
       await events.close();
       await election?.stop();

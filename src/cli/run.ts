@@ -11,7 +11,6 @@ import { createKnownSecrets } from './known-secrets.ts';
 import { startOperator } from './operator.ts';
 import { packageVersion } from './package.ts';
 import { FAILPOINT_VARIABLE } from './settings/layers.ts';
-import { keepHeapSmall } from './small-heap.ts';
 
 /** As controllers of Kubernetes spell them. */
 const FLAGS: readonly SettingFlag[] = [
@@ -88,7 +87,6 @@ function namespacesInWords(names: readonly string[]): string {
 }
 
 async function run(cli: Cli, loaded: Loaded): Promise<number> {
-  keepHeapSmall();
   const { settings, files, secrets, catalog } = loaded;
   const dieAt = cli.environment[FAILPOINT_VARIABLE];
   const failpoint = dieAt === undefined ? undefined : parseFailpoint(dieAt);

@@ -36,6 +36,7 @@ export async function openTelemetry(
     readonly store: Pick<Store, 'list'>;
     readonly ready: Checks;
     readonly leads?: () => boolean;
+    readonly rulesTrouble?: () => string | undefined;
   },
 ): Promise<Result<Telemetry, string>> {
   const usual = USUAL[settings.store];

@@ -26,7 +26,8 @@ export type Deps = {
   readonly meter?: QueueMeter;
   readonly policy: Policy;
   readonly site: Site;
-  readonly tenancy?: Tenancy;
+  /** Absent where nobody has said who may ask for what. */
+  readonly tenancy?: TenancyRules;
   /** Text of `config/launch/serve.sh`. */
   readonly body: string;
   /** The end of a job's log, at most a few KiB, redacted; undefined when it cannot be read. */
@@ -47,6 +48,13 @@ export type Deps = {
     /** Jobs without a resource are looked for this often, ms. */
     readonly sweepMs: number;
   };
+};
+
+/** Rules that may change while the controller works. */
+export type TenancyRules = {
+  current(): Tenancy;
+  /** @returns withdraws the notice */
+  onChange(notice: () => void): () => void;
 };
 
 export type Log = {

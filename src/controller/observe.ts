@@ -62,7 +62,7 @@ export async function observe(
     logTails,
     history,
     secretProblems,
-    tenancy: deps.tenancy,
+    tenancy: deps.tenancy?.current(),
     probes,
     nodeAddresses,
     usableNodes: shared.nodes.usable(),

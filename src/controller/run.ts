@@ -84,6 +84,7 @@ export function createController(deps: Deps): Controller {
   let withdrawTick = () => {};
   let withdrawResync = () => {};
   let withdrawSweep = () => {};
+  let withdrawRules = () => {};
   let ticking: Promise<void> | undefined;
   let soon = false;
   /** Everybody was to be woken, and the store did not say who that is: the next tick asks again. */
@@ -187,6 +188,7 @@ export function createController(deps: Deps): Controller {
       prober.onChange((key) => queue.wake(key));
       await takeTick();
       store.watch((key) => queue.wake(keyText(key)));
+      withdrawRules = deps.tenancy?.onChange(() => void survived('new rules', wakeAll)) ?? withdrawRules;
       await resync();
       if (!stopped) withdrawSweep = clock.after(intervals.sweepMs, () => void sweepOnce());
     },
@@ -195,6 +197,7 @@ export function createController(deps: Deps): Controller {
       withdrawTick();
       withdrawResync();
       withdrawSweep();
+      withdrawRules();
       await Promise.all([queue.close(), ticking]);
     },
     idle: () => queue.idle() && !ticking,

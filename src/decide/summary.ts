@@ -25,6 +25,7 @@ export function summarize(seen: Observation, draft: Draft): Status {
   return withoutUndefined({
     observedGeneration: resource.generation,
     phase: phaseOf(seen, steps),
+    model: resource.spec?.model.uri,
     replicas: new Set(draft.jobs.filter((job) => job.phase !== 'ended').map((job) => job.identity.replica)).size,
     readyReplicas: ready.length,
     updatedReplicas: steps.filter((step) => step.job && step.job.phase !== 'ended' && !step.outdated).length,
@@ -89,6 +90,7 @@ export function summarizeHold(seen: Observation, known: readonly Omit<Endpoint, 
   return withoutUndefined({
     ...before,
     // Not yet observed: nothing was done for it. The conditions speak of the generation they were made for.
+    model: resource.spec?.model.uri ?? before.model,
     phase: idle ? phaseOf(seen, []) : allReady ? 'Running' : ready > 0 ? 'Degraded' : 'Unknown',
     readyReplicas: ready,
     url: urlOf(endpoints, before.url),

@@ -27,7 +27,7 @@ export const CHECKS = [
   { name: 'directories', looks: 'whether logs and state can be written', check: checkDirectories },
   { name: 'sharing', looks: 'whether a compute node sees the log directory (--job)', check: checkSharing },
   { name: 'caches', looks: 'whether model caches can be written', check: checkCaches },
-  { name: 'engine', looks: 'virtual environments and the vLLM in them', check: checkEngine },
+  { name: 'engine', looks: 'vLLM in virtual environments, or on PATH where jobs run (--job)', check: checkEngine },
   { name: 'hub', looks: 'tokens for gated models', check: checkHub },
   { name: 'route', looks: 'whether compute nodes are reached from here', check: checkRoute },
   { name: 'clock', looks: 'whether clocks agree', check: checkClock },

@@ -9,9 +9,29 @@ const OLDEST_ENGINE = '0.15.0';
 export const checkEngine: Check = (facts) =>
   facts.wishes.flatMap((wish) => {
     const { venv } = wish.spec.runtime;
-    const fact = venv === undefined ? undefined : venvFact(venv, facts);
+    if (venv === undefined) return ofHost(wish, facts);
+    const fact = venvFact(venv, facts);
     return fact === undefined ? [] : ofVenv(wish, fact, facts);
   });
+
+/** What is on PATH here says nothing of a compute node; what modules bring, nobody has loaded. */
+function ofHost(wish: Wish, { job, host }: Facts): readonly Finding[] {
+  const { key, spec } = wish;
+  const fact = job?.ok ? job.value.host : host;
+  const isElsewhere = spec.runtime.modules.length > 0 || 'PATH' in spec.engine.env;
+  if (key === undefined || spec.engine.type !== 'vllm' || isElsewhere || fact === undefined) return [];
+  const { program, engine } = fact;
+  const where = job?.ok ? job.value.node : 'this machine';
+  if (program === undefined)
+    return [
+      error(
+        `${nameOf(wish)}: there is no vllm on PATH of ${where}`,
+        'the job ends at its start',
+        'name what has it: runtime.venv, or runtime.modules',
+      ),
+    ];
+  return tooOld(wish, program, engine, "pip install --upgrade 'vllm>=LEAST', or name another in runtime.venv");
+}
 
 /** What the node sees counts where a job looked. */
 function venvFact(path: string, { venvs, job }: Facts): VenvFact | undefined {
@@ -34,15 +54,20 @@ function ofVenv(wish: Wish, { path, is, engine }: VenvFact, { job }: Facts): rea
     return [
       error(`${name}: no vLLM is installed in ${path}`, 'the job ends at its start', `${path}/bin/pip install vllm`),
     ];
+  return tooOld(wish, path, engine, `${path}/bin/pip install --upgrade 'vllm>=LEAST'`);
+}
+
+/** @param advice with LEAST where the version goes */
+function tooOld(wish: Wish, place: string, engine: string | undefined, advice: string): readonly Finding[] {
   const [least = OLDEST_ENGINE] = [OLDEST_ENGINE, ...(wish.minimumEngine === undefined ? [] : [wish.minimumEngine])]
     .sort(compareVersions)
     .reverse();
-  if (compareVersions(engine, least) >= 0) return [];
+  if (engine === undefined || compareVersions(engine, least) >= 0) return [];
   return [
     error(
-      `${name}: ${path} holds vLLM ${engine}, and it takes ${least} or later`,
+      `${nameOf(wish)}: ${place} holds vLLM ${engine}, and it takes ${least} or later`,
       least === OLDEST_ENGINE ? 'flags of the launch are not known to it' : 'the model cannot be loaded',
-      `${path}/bin/pip install --upgrade 'vllm>=${least}'`,
+      advice.replace('LEAST', least),
     ),
   ];
 }

@@ -39,6 +39,14 @@ export type VenvFact = {
   readonly engine?: string;
 };
 
+/** vLLM on PATH. */
+export type HostFact = {
+  /** Undefined: there is none. */
+  readonly program?: string;
+  /** Its version; undefined: not known. */
+  readonly engine?: string;
+};
+
 /** What a small job saw. */
 export type JobView = {
   readonly node: string;
@@ -47,6 +55,7 @@ export type JobView = {
   readonly clockSkewMs: number | undefined;
   readonly directories: readonly DirectoryFact[];
   readonly venvs: readonly VenvFact[];
+  readonly host: HostFact;
   /** Lowest and highest port the kernel hands out by itself. */
   readonly ephemeralPorts?: { readonly low: number; readonly high: number };
 };
@@ -74,4 +83,6 @@ export type Facts = {
   /** As seen from here. */
   readonly directories: readonly DirectoryFact[];
   readonly venvs: readonly VenvFact[];
+  /** Where jobs are processes of this machine. */
+  readonly host?: HostFact;
 };

@@ -1,12 +1,13 @@
 import path from 'node:path';
+import { argumentFindings } from './argument-findings.ts';
 import { directiveFindings } from './directive-findings.ts';
 import { environmentFindings } from './environment-findings.ts';
 import { type Finding, left, type Setting, warning } from './finding.ts';
 import { optionsIn, type Serving, servingIn } from './serving.ts';
 import { readScript } from './shell/commands.ts';
-import { flagFindings, variableFindings } from './targets.ts';
+import { variableFindings } from './targets.ts';
 import type { ShellVariables } from './values.ts';
-import { type At, UNKNOWN, wordFindings } from './word-findings.ts';
+import { type At, wordFindings } from './word-findings.ts';
 
 export type JobScript = {
   readonly findings: readonly Finding[];
@@ -28,7 +29,7 @@ export function readJobScript(file: string, text: string, shell: ShellVariables)
     ...[...script.exported, ...(first?.environment ?? [])].flatMap(({ name, value }) =>
       wordFindings(at(`export ${name}`, value.line), [value], (said) => variableFindings(name, said)),
     ),
-    ...(first ? [...launchFindings(first, at), ...argumentFindings(first, at)] : []),
+    ...(first ? [...launchFindings(first, at), ...argumentFindings(optionsIn(first.words), at)] : []),
     ...others.map(({ line }) =>
       warning(
         'starts vLLM more than once: only the first is imported',
@@ -53,25 +54,6 @@ function launchFindings({ before, line }: Serving, at: At): readonly Finding[] {
         : 'this version runs the engine from the host or a virtual environment: spec.runtime',
     ),
   );
-}
-
-/** Flags and their values; what stands before the first flag is the model. */
-function argumentFindings({ words }: Serving, at: At): readonly Finding[] {
-  const options = optionsIn(words);
-  const parser = options.find(({ name }) => name === 'tool-call-parser');
-  return options.flatMap((option): readonly Finding[] => {
-    const { name, flag, values } = option;
-    const setting = at(flag.text, flag.line);
-    if (flag.certainty === 'unknown') return [left(setting, UNKNOWN)];
-    if (name === undefined && !flag.text.startsWith('-'))
-      return [left(setting, 'it is no option, and no option takes it')];
-    if (name === undefined)
-      return [left(setting, 'it is a short option, and which long one it stands for is not known')];
-    // The parser's field gives both flags.
-    if (name === 'enable-auto-tool-choice' && parser)
-      return wordFindings(setting, parser.values, (said) => flagFindings('tool-call-parser', said));
-    return wordFindings(setting, values, (said) => flagFindings(name, said));
-  });
 }
 
 function flagNames({ words }: Serving): ReadonlySet<string> | undefined {

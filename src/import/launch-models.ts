@@ -1,5 +1,6 @@
 import { type Context, dashed, EMPTY, isEmpty, leftRule, type Rule, valueRule } from './entry-findings.ts';
 import { type Finding, left, problem, warning } from './finding.ts';
+import { FREE_ARGUMENTS } from './free-arguments.ts';
 import { gpusOverNodes } from './gpus.ts';
 import { readJobScript } from './job-script.ts';
 import { flag, NO_FIELD, option, quantizationRule } from './launch-sections.ts';
@@ -21,6 +22,7 @@ const MODEL_RULES: Readonly<Record<string, Rule>> = {
   partitions: option('partition'),
   context_length: flag('max-model-len'),
   description: leftRule('it is for people'),
+  ...FREE_ARGUMENTS,
 };
 
 /** One entry of `models`, with what its job script says. */

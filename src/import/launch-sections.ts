@@ -10,6 +10,7 @@ import {
   valueRule,
 } from './entry-findings.ts';
 import { type Finding, left, warning } from './finding.ts';
+import { FREE_ARGUMENTS } from './free-arguments.ts';
 import type { Surroundings } from './reading.ts';
 import { claimOf, flagFindings, isFlagOfField, optionFindings, type Said, variableFindings } from './targets.ts';
 import { readValue } from './values.ts';
@@ -73,7 +74,7 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     otherwise: leftRule('the operator has paths of its own, and needs no such one'),
   },
   vllm: {
-    rules: () => ({ max_model_len_default: yielding(flag('max-model-len')) }),
+    rules: () => ({ max_model_len_default: yielding(flag('max-model-len')), ...FREE_ARGUMENTS }),
     otherwise: engineRule,
   },
   distributed: {

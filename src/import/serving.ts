@@ -12,7 +12,8 @@ export type Serving = {
   readonly environment: readonly { readonly name: string; readonly value: Word }[];
 };
 
-const POSITIONAL = 'vllm serve MODEL';
+/** How the model is named that stands before the flags. */
+export const POSITIONAL = 'vllm serve MODEL';
 /** What a model stands behind. */
 export const MODEL_KEYS: readonly string[] = ['--model', POSITIONAL];
 

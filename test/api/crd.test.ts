@@ -123,6 +123,7 @@ test('a column shows the same whether kubectl reads its path or we read the reso
     specGeneration: 1,
     problems: [],
     status: {
+      model: 'hf://a/b',
       readyReplicas: 1,
       phase: 'Degraded',
       url: 'http://n1:20000',

@@ -191,3 +191,15 @@ test('control characters of a status do not reach the terminal', async () => {
   const { stdout } = await here.run('get', 'a');
   assert.match(stdout, /Bad\[2J/);
 });
+
+test('of a preset the model it stands for is shown, before any operator has seen the deployment', async () => {
+  await using here = workspace();
+  await here.serve();
+  const file = { apiVersion: 'vllm-slurm.dev/v1alpha1', kind: 'VLLMDeployment', metadata: { name: 'a' } };
+  here.write('a.yaml', JSON.stringify({ ...file, spec: { preset: 'gpt-oss-20b' } }));
+  const { stdout } = await here.run('get');
+  assert.deepEqual(
+    stdout.split('\n').map((line) => line.split(/ {3,}/).slice(0, 2)),
+    [['NAME', 'MODEL'], ['a', 'hf://openai/gpt-oss-20b'], ['']],
+  );
+});

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { SpecInput } from '../../src/api/spec.ts';
 import type { Endpoint } from '../../src/api/status.ts';
+import { PIXEL } from '../gen/picture.ts';
 import { type Workspace, workspace } from './workspace.ts';
 
 type Serving = Workspace & { readonly port: number };
@@ -255,11 +256,9 @@ test('--list-models prints the names that are served, --export what other client
   );
 });
 
-const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
-
 test('pictures go along with the question, from files and by address', async () => {
   await using here = await serving(engine({}));
-  writeFileSync(path.join(here.home, 'pixel.png'), Buffer.from(PIXEL, 'base64'));
+  writeFileSync(path.join(here.home, 'pixel.png'), PIXEL);
   const pictures = ['--image', 'pixel.png', '--image-url', 'https://example.org/cat.jpg'];
   const { code } = await here.run('query', 'qwen', 'What is this?', '--no-stream', ...pictures);
   assert.equal(code, 0);
@@ -269,7 +268,7 @@ test('pictures go along with the question, from files and by address', async () 
       {
         role: 'user',
         content: [
-          { type: 'image_url', image_url: { url: `data:image/png;base64,${PIXEL}` } },
+          { type: 'image_url', image_url: { url: `data:image/png;base64,${PIXEL.toString('base64')}` } },
           { type: 'image_url', image_url: { url: 'https://example.org/cat.jpg' } },
           { type: 'text', text: 'What is this?' },
         ],
@@ -350,12 +349,12 @@ test('the stand-in engine takes a picture and tells of it', async () => {
       child.stdout.on('data', (text) => String(text).includes('startup complete') && resolve());
       child.on('exit', () => reject(new Error('it ended')));
     });
-    writeFileSync(path.join(here.home, 'pixel.png'), Buffer.from(PIXEL, 'base64'));
+    writeFileSync(path.join(here.home, 'pixel.png'), PIXEL);
     const address = ['--host', '127.0.0.1', '--port', port];
     const answered = await here.run('query', ...address, 'What is this?', '--image', 'pixel.png');
     assert.deepEqual(answered, {
       code: 0,
-      stdout: `This is a stand-in, not a language model. It was asked: "[image/png of ${Buffer.from(PIXEL, 'base64').length} bytes] What is this?"\n`,
+      stdout: `This is a stand-in, not a language model. It was asked: "[image/png of ${PIXEL.length} bytes] What is this?"\n`,
       stderr: '',
     });
   } finally {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { TenancyRules } from '../../src/controller/deps.ts';
 import { createController } from '../../src/controller/run.ts';
+import type { Tenancy } from '../../src/launch/tenancy.ts';
 import type { ProbeMemory } from '../../src/probe/prober.ts';
 import { err, ok, type Result } from '../../src/result.ts';
 import type { Job } from '../../src/slurm/job.ts';
@@ -11,7 +13,11 @@ import { fakeSlurm, gate, ground, settled } from './ground.ts';
 const MODEL = { model: { uri: 'hf://org/model' } };
 
 /** A controller over a cluster that lists what the test lets it. */
-function site(about: Parameters<typeof fakeSlurm>[0] = {}, probes: (name: string) => ProbeMemory = () => ANSWERS) {
+function site(
+  about: Parameters<typeof fakeSlurm>[0] = {},
+  probes: (name: string) => ProbeMemory = () => ANSWERS,
+  tenancy?: TenancyRules,
+) {
   let jobs: readonly Job[] = [];
   let wake: (key: string) => void = () => {};
   const slurm = fakeSlurm({ listJobs: async () => ok({ jobs, askedAtMs: deps.clock.now() }), ...about });
@@ -29,6 +35,7 @@ function site(about: Parameters<typeof fakeSlurm>[0] = {}, probes: (name: string
   const start = deps.clock.now();
   const controller = createController({
     ...deps,
+    ...(tenancy && { tenancy }),
     slurm: {
       ...slurm,
       listJobs() {
@@ -204,6 +211,29 @@ describe('the controller', () => {
     const asked = calls.length;
     await clock.advance(600_000);
     assert.deepEqual([calls.length, clock.nextTimerMs(), controller.idle()], [asked, undefined, true]);
+  });
+
+  it('looks at everybody again when the rules for namespaces change', async () => {
+    let rules: Tenancy = { rules: [], presets: new Map() };
+    const notices = new Set<() => void>();
+    const { controller, clock, calls, store } = site({}, undefined, {
+      current: () => rules,
+      onChange(notice) {
+        notices.add(notice);
+        return () => void notices.delete(notice);
+      },
+    });
+    store.apply(KEY, MODEL);
+    await controller.start();
+    await clock.advance(60_000);
+    const submitted = () => calls.filter((call) => call.startsWith('submit')).length;
+    assert.equal(submitted(), 0);
+    rules = { rules: [{ namespaces: ['*'] }], presets: new Map() };
+    for (const notice of notices) notice();
+    await clock.advance(1_000);
+    assert.equal(submitted(), 1);
+    await controller.stop();
+    assert.equal(notices.size, 0);
   });
 
   it('stops when the turns under way have ended', async () => {

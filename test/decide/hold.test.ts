@@ -117,7 +117,7 @@ describe('while SLURM is silent', () => {
     const plan = hold({ status: {} });
     const { conditions, ...rest } = plan.status;
     assert.deepEqual(plan.actions, []);
-    assert.deepEqual(rest, { phase: 'Unknown', readyReplicas: 0, endpoints: [] });
+    assert.deepEqual(rest, { model: 'hf://org/model', phase: 'Unknown', readyReplicas: 0, endpoints: [] });
     assert.deepEqual(conditionLines({ conditions }), [
       'Ready=False SlurmUnreachable',
       'Available=False NoEndpoint',

@@ -39,6 +39,7 @@ describe('a status', () => {
       {
         observedGeneration: 1,
         phase: 'Degraded',
+        model: 'hf://org/model',
         replicas: 2,
         readyReplicas: 1,
         updatedReplicas: 2,

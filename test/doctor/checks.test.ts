@@ -35,7 +35,14 @@ const wish = (spec: Partial<SpecInput> = {}, about: Partial<Wish> = {}): Wish =>
   gated: false,
   ...about,
 });
-const JOB: JobView = { node: 'n1', seesLogDirectory: true, clockSkewMs: 0, directories: [], venvs: [] };
+const JOB: JobView = {
+  node: 'n1',
+  seesLogDirectory: true,
+  clockSkewMs: 0,
+  directories: [],
+  venvs: [],
+  host: { program: '/usr/local/bin/vllm', engine: '0.32.0' },
+};
 const CONFIGURATION = {
   clockMs: NOW,
   version: '24.11.5',
@@ -219,6 +226,23 @@ const STORIES: Readonly<Record<string, readonly [Partial<Facts>, readonly string
   'one without vLLM': [
     { ...asks({ runtime: { type: 'venv', venv: '/venv' } }), venvs: [{ path: '/venv', is: 'there' }] },
     ['engine error: default/web: no vLLM is installed in /venv'],
+  ],
+  'no vLLM on PATH of a node': [
+    { job: ok({ ...JOB, host: {} }), host: { program: '/usr/bin/vllm', engine: '0.32.0' } },
+    ['engine error: default/web: there is no vllm on PATH of n1'],
+  ],
+  'no vLLM on PATH, where modules may bring it, a stand-in needs none, or nobody has looked': [
+    {
+      job: ok({ ...JOB, host: {} }),
+      wishes: [wish({ runtime: { modules: ['vllm'] } }), wish({ engine: { type: 'stand-in' } })],
+    },
+    [],
+  ],
+  'an old vLLM on PATH, which may be of no known version': [
+    {
+      job: ok({ ...JOB, host: { program: '/opt/bin/vllm', engine: '0.14.1' } }),
+    },
+    ['engine error: default/web: /opt/bin/vllm holds vLLM 0.14.1, and it takes 0.15.0 or later'],
   ],
   'a gated model without a token': [
     asks({}, { gated: true }),

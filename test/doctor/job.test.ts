@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -24,8 +24,19 @@ test('what runs on the node tells what is there, whatever the names, and changes
       assignment('VSO_DIRECTORIES', directories),
       assignment('VSO_VENVS', [venv, `${home}/none`]),
     ];
+    const bin = path.join(home, 'site/bin');
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(path.join(bin, 'vllm'), '', { mode: 0o755 });
+    mkdirSync(path.join(home, 'site/lib/python3.11/dist-packages/vllm-0.31.2.dist-info'), { recursive: true });
+    mkdirSync(path.join(home, 'links'));
+    symlinkSync(path.join(bin, 'vllm'), path.join(home, 'links/vllm'));
     const input = [...head, script].join('\n');
-    const { stdout, stderr } = spawnSync('bash', [], { input, encoding: 'utf8', timeout: 30_000 });
+    const { stdout, stderr } = spawnSync('bash', [], {
+      input,
+      encoding: 'utf8',
+      timeout: 30_000,
+      env: { PATH: `${home}/links:/usr/bin:/bin` },
+    });
     assert.equal(stderr, '');
     const output = readJobOutput(`slurm says something\n${stdout}`, 'last');
     assert.ok(output);
@@ -41,6 +52,7 @@ test('what runs on the node tells what is there, whatever the names, and changes
         { path: venv, is: 'there', engine: '0.32.0+cpu' },
         { path: `${home}/none`, is: 'absent' },
       ],
+      host: { program: path.join(bin, 'vllm'), engine: '0.31.2' },
     });
     assert.equal(readJobOutput(stdout, 'another'), undefined);
     assert.equal(readJobOutput(stdout.slice(0, -6), 'last'), undefined);

@@ -146,6 +146,29 @@ const sections: readonly [title: string, text: string, spec: object, left: reado
     ['vllm.host: the endpoint listens at the address SLURM has for its node'],
   ],
   [
+    'free text for the command line of vLLM is read as a shell would, each flag for its field',
+    `vllm: { seed: 1, extra_args: "stray --max-num-seqs 8 --enforce-eager --hf-overrides '{\\"a\\": 1}' -q fp8 --host ::1 --api-key x $EXTRA" }`,
+    {
+      model: { uri },
+      engine: { maxNumSeqs: 8, quantization: 'fp8', seed: 1, args: ['--enforce-eager', '--hf-overrides', '{"a": 1}'] },
+    },
+    [
+      'vllm.extra_args --host: the endpoint listens at the address SLURM has for its node',
+      'vllm.extra_args --api-key: everybody can read the job script: set spec.endpoint.apiKeyFrom',
+      'vllm.extra_args $EXTRA: what it is comes out only when the script runs',
+      'vllm.extra_args stray: it is no option, and no option takes it',
+    ],
+  ],
+  [
+    'so is a list of words or of flags with their values, and what a shell would take for a second command is not',
+    `vllm: { extra_flags: [--block-size 16, --limit-mm-per-prompt, '{"image": 4}', --seed, 7], additional_args: "--x; rm y" }`,
+    {
+      model: { uri },
+      engine: { seed: 7, args: ['--block-size', '16', '--limit-mm-per-prompt', '{"image": 4}'] },
+    },
+    ['vllm.additional_args: it is more than the words of one command line'],
+  ],
+  [
     'further variables of NCCL go to env, and InfiniBand is not forced off',
     'nccl: { ib_hca: mlx5, p2p_disable: true, ib_disable: 1, debug: ERROR }',
     {

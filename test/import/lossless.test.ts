@@ -25,6 +25,11 @@ const stranger = fc.dictionary(
   { maxKeys: 2 },
 );
 
+/** More of the command line of vLLM, as text or in words. */
+const freeText = fc
+  .shuffledSubarray(['--seed 3', '--block-size=16', '--enforce-eager', '--host ::', '-z 2', '$EXTRA', "--x '{}'", ';'])
+  .chain((words) => fc.constantFrom<unknown>(words, words.join(' ')));
+
 const part = <T extends Record<string, fc.Arbitrary<unknown>>>(keys: T) =>
   fc
     .tuple(fc.record(keys, { requiredKeys: [] }), stranger)
@@ -45,6 +50,7 @@ const model = fc
       partition: word,
       max_model_len: fc.integer({ min: 1, max: 1_000_000 }),
       tool_call_parser: word,
+      extra_args: freeText,
     }),
   )
   .map(([needed, more]) => ({ ...needed, ...more }));
@@ -76,6 +82,7 @@ const config = fc
           dtype: fc.constantFrom('auto', 'bfloat16', 'float16', 'fp8'),
           seed: fc.integer({ min: 0, max: 1000 }),
           enforce_eager: fc.boolean(),
+          extra_args: freeText,
         }),
         distributed: part({
           rdzv_backend: fc.constantFrom('c10d', 'etcd'),
@@ -183,7 +190,13 @@ describe('an import', () => {
         const specs = specsOf(imported);
         const settings = settingsOf(imported);
         const carried = carriedOf(imported);
-        const told = new Set([...Object.keys(carried), ...imported.left.map(({ setting }) => setting.key)]);
+        // Of free text each flag is told of, behind the key.
+        const told = new Set(
+          [...Object.keys(carried), ...imported.left.map(({ setting }) => setting.key)].flatMap((key) => [
+            key,
+            key.replace(/(?<=[a-z_]) .*/, ''),
+          ]),
+        );
         const within = (key: string): boolean =>
           told.has(key) || (key.includes('.') && within(key.slice(0, key.lastIndexOf('.'))));
         assert.deepEqual(

@@ -111,6 +111,11 @@ const FAULTS: Readonly<Record<string, Planted>> = {
     files: asking({ runtime: { type: 'venv', venv: 'HOME/venvs/old' } }),
     finds: ['engine', 'error', /holds vLLM 0\.14\.0, and it takes 0\.15\.0 or later$/],
   },
+  'no engine on PATH of a node, seen by a job': {
+    files: asking({}),
+    flags: ['--job'],
+    finds: ['engine', 'error', /^default\/web: there is no vllm on PATH of \S+$/],
+  },
   'a gated model without a token': {
     files: asking({ model: { uri: 'hf://org/gated' } }),
     flags: ['--online'],
@@ -121,7 +126,10 @@ const FAULTS: Readonly<Record<string, Planted>> = {
     finds: ['ports', 'warning', /^port 8000 is fixed for 2 replicas: default\/web$/],
   },
   'a cache a node cannot write, seen by a job': {
-    files: asking({ model: { uri: 'hf://org/model', cache: { path: '/proc/version/cache' } } }),
+    files: asking({
+      model: { uri: 'hf://org/model', cache: { path: '/proc/version/cache' } },
+      runtime: { type: 'venv', venv: 'HOME/venvs/good' },
+    }),
     flags: ['--job'],
     finds: ['caches', 'error', /^the model cache \/proc\/version\/cache cannot be written on /],
   },

@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { PIXEL } from '../gen/picture.ts';
 import { quietPorts } from '../launch/compute-node.ts';
 import { liveJobs, queue } from './operator/queue.ts';
 import { setStage } from './operator/stage.ts';
@@ -13,7 +14,7 @@ import { whyNoBed } from './slurm-bed/bed.ts';
 
 const STAND_IN = fileURLToPath(new URL('../../src/standin/stand-in.ts', import.meta.url));
 const QUESTION = 'Who are you?';
-const ANSWER = `This is a stand-in, not a language model. It was asked: "${QUESTION}"\n`;
+const answer = (asked: string): string => `This is a stand-in, not a language model. It was asked: "${asked}"\n`;
 
 /** A virtual environment whose vLLM is the stand-in. */
 async function makeVenv(directory: string): Promise<void> {
@@ -46,6 +47,7 @@ models:
     gpus: 1
     nodes: 1
     vision: true
+    extra_args: "--max-num-seqs 8 --limit-mm-per-prompt '{\\"image\\": 2}'"
 slurm:
   partition: "gpu"
   time_default: "2:00:00"
@@ -98,7 +100,15 @@ describe('launch scripts that move over', { skip: whyNoBed() ?? false }, () => {
       (await desk.get('llama')).status.endpoints?.map(({ port, ready }) => [port, ready]),
       [[llamaPort, true]],
     );
-    for (const name of ['qwen', 'llama']) assert.equal(await desk.tell('query', name, QUESTION), ANSWER);
+    const picture = join(home, 'pixel.png');
+    await writeFile(picture, PIXEL);
+    for (const name of ['qwen', 'llama']) {
+      assert.equal(await desk.tell('query', name, QUESTION), answer(QUESTION));
+      assert.equal(
+        await desk.tell('query', name, QUESTION, '--image', picture),
+        answer(`[image/png of ${PIXEL.length} bytes] ${QUESTION}`),
+      );
+    }
     const asked = await on.bed.run('squeue', '-h', '-S', 'j', '-t', 'R', '-o', '%j|%P|%l|%C|%b');
     assert.deepEqual(
       asked
@@ -133,11 +143,11 @@ describe('launch scripts that move over', { skip: whyNoBed() ?? false }, () => {
     assert.deepEqual([plain.name, plain.state], ['qwen', 'RUNNING']);
     const port = /^qwen\|phase=ready\|node=node00\d\|port=(\d+)\|after=\d+$/.exec(plain.comment)?.[1];
     assert.ok(port, plain.comment);
-    const answer = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+    const answered = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
       method: 'POST',
       body: JSON.stringify({ model: 'qwen', messages: [{ role: 'user', content: QUESTION }] }),
     });
-    assert.equal(answer.status, 200);
+    assert.equal(answered.status, 200);
     assert.match(await readFile(join(home, `qwen-${id}.log`), 'utf8'), /Application startup complete/);
     await desk.ready('llama');
     await on.bed.run('scancel', id);

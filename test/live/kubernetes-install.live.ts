@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { Status } from '../../src/api/status.ts';
 import { SOME_RULES, TENANCY_CASES } from '../launch/tenancy-cases.ts';
 import { type KubeBed, startKubeBed } from './kube-bed/bed.ts';
-import { type Helm, helmAt, objectsIn, substanceOf } from './kube-bed/chart.ts';
+import { type Helm, helmAt, type KubeObject, objectsIn, substanceOf } from './kube-bed/chart.ts';
 import { personAt } from './kube-bed/deployments.ts';
 import { installOperator, kustomizedWith, manifestsAt, operatorToken } from './kube-bed/install.ts';
-import { startKubeOperator } from './kube-bed/operator.ts';
+import { monitoringCrds } from './kube-bed/monitoring.ts';
+import { type KubeOperator, startKubeOperator } from './kube-bed/operator.ts';
 import { whyNoPrograms } from './kube-bed/programs.ts';
 import { until } from './operator/until.ts';
 
@@ -96,6 +98,75 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
     await bed.kubectl('delete', 'vllmd', 'kept');
   });
 
+  test('a job lives through an upgrade, an uninstall and an install, and is never submitted again', async () => {
+    const person = personAt(bed);
+    const isReady = (status: Status): boolean => status.readyReplicas === 1;
+    let operator: KubeOperator | undefined;
+    /** As what is installed would; ready when it has looked at the deployment. */
+    const operate = async (settings: Readonly<Record<string, string>> = {}): Promise<void> => {
+      const kubeconfig = await bed.kubeconfig('operator.kubeconfig', { token: await operatorToken(bed) });
+      const begun = await startKubeOperator(bed, kubeconfig, { settings: { 'cluster.type': 'local', ...settings } });
+      operator = begun;
+      await until('it leads', async () => LEADS.test((await begun.page('/metrics')).text) || undefined);
+    };
+    const looked = (): Promise<true> =>
+      until('its turns', async () => TURNED.test((await operator?.page('/metrics'))?.text ?? '') || undefined);
+    const served = async (): Promise<unknown> => {
+      const { url, jobs, records } = await person.shows('lives', isReady);
+      const answer = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(10_000) });
+      return {
+        code: answer.status,
+        ids: jobs?.map(({ jobId }) => jobId),
+        attempts: records?.map(({ attempt }) => attempt),
+      };
+    };
+    try {
+      await helm.run('install', ...RELEASE);
+      await operate();
+      await person.apply('lives');
+      const before = await served();
+
+      await helm.run('upgrade', ...RELEASE, ...NARROW);
+      await operator?.stop();
+      await operate({ 'kubernetes.watchNamespaces': 'default', 'kubernetes.publishServices': 'false' });
+      await looked();
+      assert.deepEqual(await served(), before);
+
+      await operator?.stop();
+      await helm.run('uninstall', 'vllm-slurm-operator', '--namespace=vllm-slurm-system');
+      assert.deepEqual(await served(), before);
+
+      await helm.run('install', ...RELEASE);
+      await operate();
+      await looked();
+      assert.deepEqual(await served(), before);
+      await bed.kubectl('delete', 'vllmd', 'lives', '--timeout=60s');
+    } finally {
+      await operator?.stop();
+      await helm.run('uninstall', 'vllm-slurm-operator', '--namespace=vllm-slurm-system', '--ignore-not-found');
+    }
+  });
+
+  test('the Prometheus operator’s definitions take the ServiceMonitor and the alerts, from both, in every field', async (story) => {
+    const crds = await monitoringCrds();
+    if (crds === undefined) return story.skip('its definitions come as a Go module, and there is no Go');
+    await bed.kubectl('apply', '--server-side', ...crds.flatMap((file) => ['-f', file]));
+    await bed.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s');
+    const isTheirs = ({ apiVersion }: KubeObject): boolean => apiVersion.startsWith('monitoring.coreos.com/');
+    const values = join(bed.directory, 'monitored.json');
+    await writeFile(values, JSON.stringify({ metrics: MONITORED }));
+    for (const objects of [
+      objectsIn(await kustomizedWith(bed, 'monitoring')),
+      await helm.template(`--values=${values}`),
+    ]) {
+      const theirs = objects.filter(isTheirs);
+      assert.deepEqual(theirs.map(({ kind }) => kind).sort(), ['PrometheusRule', 'ServiceMonitor']);
+      assert.equal(await bed.warningsOf(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: theirs })), '');
+      const [first] = theirs;
+      await assert.rejects(bed.warningsOf(JSON.stringify({ ...first, spec: { endpoint: [] } })), /spec\.endpoint/);
+    }
+  });
+
   test('the manifests are taken without a warning, and whoever may edit a namespace may edit its deployments', async () => {
     await installOperator(bed);
     for (const path of ['', '/overlays/namespaced', '/samples'])
@@ -153,7 +224,7 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
     await bed.kubectl('delete', 'vllmd/judged', '-n', 'team-a-dev', '--timeout=30s');
   });
 
-  test('rules that the API server is not given the operator keeps alone, and says which field', async () => {
+  test('rules that the API server is not given the operator keeps alone, says which field, and follows their file', async () => {
     await bed.kubectl('delete', 'validatingadmissionpolicybinding', '--all');
     const tenancyFile = join(bed.directory, 'tenancy.yaml');
     await writeFile(tenancyFile, JSON.stringify({ rules: [{ namespaces: ['default'], maxReplicas: 1 }] }));
@@ -174,6 +245,19 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
       assert.match(stalled?.message ?? '', /in namespace default: spec\.slurm\.account: must be left out$/);
       await apply({});
       await person.shows('tenant', (status) => status.readyReplicas === 1);
+
+      await writeFile(tenancyFile, JSON.stringify({ rules: [{ namespaces: ['Default'] }] }));
+      const inUse = async () =>
+        /^vllm_slurm_tenancy_file_in_use (\d)$/m.exec((await operator.page('/metrics')).text)?.[1];
+      await until('the mistake told', async () => (await inUse()) === '0' || undefined);
+      assert.match(operator.log(), /left as they were.*tenancy\.yaml:1: rules\.0\.namespaces\.0: must be a namespace/);
+      await writeFile(tenancyFile, JSON.stringify({ rules: [{ namespaces: ['default'], accounts: ['x'] }] }));
+      await until('the new rules in force', async () => (await inUse()) === '1' || undefined);
+      await apply({ account: 'x' });
+      await person.shows(
+        'tenant',
+        (status, { metadata }) => status.observedGeneration === metadata.generation && status.readyReplicas === 1,
+      );
       await bed.kubectl('delete', 'vllmd', 'tenant', '--timeout=60s');
     } finally {
       await operator.stop();
@@ -182,4 +266,6 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
 });
 
 const MONITORED = { serviceMonitor: { enabled: true }, rules: { enabled: true }, dashboard: { enabled: true } };
+const LEADS = /^leader_election_master_status\{.*\} 1$/m;
+const TURNED = /^controller_runtime_reconcile_total\{.*result="requeue_after"\} [1-9]/m;
 const ROLE_BINDING = 'rolebinding.rbac.authorization.k8s.io/vllm-slurm-operator';

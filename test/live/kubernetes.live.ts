@@ -70,6 +70,15 @@ describe('the operator on a real API server', { skip: whyNoPrograms() ?? false }
     assert.deepEqual(await writes(), before.writes);
   });
 
+  test('the model of a preset, which the API server does not know, is in the table', async () => {
+    const manifest = { apiVersion: 'vllm-slurm.dev/v1alpha1', kind: 'VLLMDeployment', metadata: { name: 'known' } };
+    const spec = { preset: 'gpt-oss-20b', suspend: true };
+    await bed.kubectlWith(JSON.stringify({ ...manifest, spec }), 'apply', '-f', '-');
+    await person.shows('known', (status) => status.phase === 'Suspended');
+    assert.match(await bed.kubectl('get', 'vllmd', 'known', '--no-headers'), /^known +hf:\/\/openai\/gpt-oss-20b /);
+    await bed.kubectl('delete', 'vllmd', 'known', '--timeout=60s');
+  });
+
   test('a spec that the definition cannot judge is told in a condition, and the good one keeps serving', async () => {
     await person.apply('chat', { replicas: 2, engine: { type: 'stand-in', args: ['--port', '1'] } });
     const { conditions, readyReplicas, jobs } = await person.shows('chat', (status) =>

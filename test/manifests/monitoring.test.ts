@@ -29,12 +29,14 @@ const expressions: readonly (readonly [place: string, expr: string])[] = [
   ...alerts.map(({ alert, expr }) => [alert, expr] as const),
 ];
 
+const RULES = { rulesTrouble: () => undefined };
+
 /** Labels by the name of each series on a page of an operator that has been through everything once. */
 async function seriesOnPage(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const on = ground({
     slurm: fakeSlurm({ listJobs: async () => ({ ok: true, value: { askedAtMs: NOW, jobs: [runningJob()] } }) }),
   });
-  const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store, leads: () => true });
+  const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store, leads: () => true, ...RULES });
   const { slurm, store, meter } = metrics.metered(on);
   on.store.apply({ namespace: 'default', name: 'web' }, { model: { uri: 'hf://org/model' } });
   const found = await store.get({ namespace: 'default', name: 'web' });

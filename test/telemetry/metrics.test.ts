@@ -88,3 +88,14 @@ test('deployments are told as they are when somebody looks, and a failure counts
   on.store.remove(KEY);
   assert.deepEqual(await values(metrics, /^vllm_slurm_deployment/), []);
 });
+
+test('whether the rules for namespaces are those of their file is told where there are rules', async () => {
+  const on = ground();
+  let trouble: string | undefined = 'tenancy.yaml:2: a mistake';
+  const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store, rulesTrouble: () => trouble });
+  assert.deepEqual(await values(metrics, /tenancy/), ['vllm_slurm_tenancy_file_in_use 0']);
+  trouble = undefined;
+  assert.deepEqual(await values(metrics, /tenancy/), ['vllm_slurm_tenancy_file_in_use 1']);
+  const without = createMetrics({ clock: on.clock, version: '1', store: on.store });
+  assert.deepEqual(await values(without, /tenancy/), []);
+});

@@ -32,7 +32,7 @@ import { chooseCluster } from '../cluster.ts';
 import type { Loaded } from '../global-options.ts';
 import type { GoodClaim } from '../manifest-file.ts';
 import { standInCommand } from '../package.ts';
-import { askHub, directoryFact, reach, readToken, venvFact } from './local-facts.ts';
+import { askHub, directoryFact, hostFact, reach, readToken, venvFact } from './local-facts.ts';
 import { probeByJob } from './probe-job.ts';
 
 export type Gathering = {
@@ -75,7 +75,9 @@ export async function gatherFacts(cli: Cli, loaded: Loaded, gathering: Gathering
     ],
     venvs: [...venvs].map(venvFact),
   };
-  return cluster.type === 'slurm' ? { ...local, ...(await slurmFacts(cli, loaded, local, gathering)) } : local;
+  return cluster.type === 'slurm'
+    ? { ...local, ...(await slurmFacts(cli, loaded, local, gathering)) }
+    : { ...local, host: hostFact(cli.environment) };
 }
 
 async function slurmFacts(cli: Cli, { settings }: Loaded, local: Facts, gathering: Gathering): Promise<Partial<Facts>> {

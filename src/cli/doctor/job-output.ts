@@ -1,4 +1,4 @@
-import type { DirectoryFact, JobView, VenvFact } from '../../doctor/facts.ts';
+import type { DirectoryFact, HostFact, JobView, VenvFact } from '../../doctor/facts.ts';
 
 /** What `config/launch/doctor.sh` prints. Lines of others, such as SLURM's own, are passed over. */
 export type JobOutput = Omit<JobView, 'seesLogDirectory' | 'clockSkewMs'> & {
@@ -20,6 +20,7 @@ export function readJobOutput(output: string, lastWord: string): JobOutput | und
     clockMs: Number.isInteger(seconds) && seconds > 0 ? seconds * 1000 : undefined,
     directories: rows.flatMap((row) => directoryIn(row)),
     venvs: rows.flatMap((row) => venvIn(row)),
+    host: hostIn(first('host')),
     ...(low && high && { ephemeralPorts: { low, high } }),
   };
 }
@@ -33,4 +34,8 @@ function directoryIn([key, path, is]: readonly string[]): readonly DirectoryFact
 function venvIn([key, path, is, engine]: readonly string[]): readonly VenvFact[] {
   if (key !== 'venv' || path === undefined || (is !== 'there' && is !== 'absent')) return [];
   return [{ path, is, ...(engine !== undefined && engine !== '' && { engine }) }];
+}
+
+function hostIn([, program = '', engine = '']: readonly string[]): HostFact {
+  return { ...(program !== '' && { program }), ...(engine !== '' && { engine }) };
 }

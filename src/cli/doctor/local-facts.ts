@@ -1,8 +1,8 @@
-import { accessSync, constants, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, realpathSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import type { SecretSource } from '../../api/spec.ts';
-import type { Answer, DirectoryFact, HubAnswer, VenvFact } from '../../doctor/facts.ts';
+import type { Answer, DirectoryFact, HostFact, HubAnswer, VenvFact } from '../../doctor/facts.ts';
 import { err, ok } from '../../result.ts';
 import { createStandaloneSecrets } from '../../secrets/standalone.ts';
 import { type Cli, say } from '../cli.ts';
@@ -38,11 +38,34 @@ function canBeMade(directory: string): boolean {
 
 export function venvFact(venv: string): VenvFact {
   if (!statSync(venv, { throwIfNoEntry: false })?.isDirectory()) return { path: venv, is: 'absent' };
-  const engine = namesIn(path.join(venv, 'lib'))
+  return { path: venv, is: 'there', ...engineBelow(venv) };
+}
+
+/** Of the vLLM that a shell would find. */
+export function hostFact({ PATH = '' }: Cli['environment']): HostFact {
+  const program = PATH.split(path.delimiter)
+    .map((directory) => path.join(directory, 'vllm'))
+    .find(isProgram);
+  return program === undefined ? {} : { program, ...engineBelow(path.dirname(path.dirname(realpathSync(program)))) };
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** By the name of its metadata, as pip writes it: to import vLLM takes half a minute. */
+function engineBelow(prefix: string): { readonly engine?: string } {
+  const engine = namesIn(path.join(prefix, 'lib'))
     .filter((name) => name.startsWith('python'))
-    .flatMap((name) => namesIn(path.join(venv, 'lib', name, 'site-packages')))
+    .flatMap((name) => ['site-packages', 'dist-packages'].map((packages) => path.join(prefix, 'lib', name, packages)))
+    .flatMap(namesIn)
     .flatMap((name) => /^vllm-(.+)\.dist-info$/.exec(name)?.[1] ?? [])[0];
-  return { path: venv, is: 'there', ...(engine !== undefined && { engine }) };
+  return engine === undefined ? {} : { engine };
 }
 
 function namesIn(directory: string): readonly string[] {

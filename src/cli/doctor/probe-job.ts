@@ -122,7 +122,14 @@ async function stateOf(runner: Runner, id: string): Promise<string | undefined> 
 
 function viewOf(output: JobOutput | undefined, word: string, askedAtMs: number, nowMs: number): JobView {
   if (!output)
-    return { node: 'a compute node', seesLogDirectory: false, clockSkewMs: undefined, directories: [], venvs: [] };
+    return {
+      node: 'a compute node',
+      seesLogDirectory: false,
+      clockSkewMs: undefined,
+      directories: [],
+      venvs: [],
+      host: {},
+    };
   const { word: seen, clockMs, ...rest } = output;
   return { ...rest, seesLogDirectory: seen === word, clockSkewMs: clockMs && skewMs(clockMs, askedAtMs, nowMs) };
 }

@@ -21,10 +21,12 @@ export type MetricsOptions = {
   readonly store: Pick<Store, 'list'>;
   /** Where only one of several acts. */
   readonly leads?: () => boolean;
+  /** Where there are rules for namespaces: why their newest version is not used; undefined: it is. */
+  readonly rulesTrouble?: () => string | undefined;
 };
 
 /** Each call makes a registry of its own; the names of controller-runtime where there is one. */
-export function createMetrics({ clock, version, store, leads }: MetricsOptions): Metrics {
+export function createMetrics({ clock, version, store, leads, rulesTrouble }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -45,6 +47,15 @@ export function createMetrics({ clock, version, store, leads }: MetricsOptions):
       registers,
       collect() {
         this.set({ name: NAME }, leads() ? 1 : 0);
+      },
+    });
+  if (rulesTrouble)
+    new Gauge({
+      name: 'vllm_slurm_tenancy_file_in_use',
+      help: '1 while the rules for namespaces are those of their file, 0 while it has a mistake and earlier ones count.',
+      registers,
+      collect() {
+        this.set(rulesTrouble() === undefined ? 1 : 0);
       },
     });
   const look = deploymentMetrics(registers, store);

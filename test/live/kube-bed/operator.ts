@@ -40,6 +40,8 @@ export async function startKubeOperator(
   options: {
     readonly settings?: Readonly<Record<string, string | number | boolean>>;
     readonly env?: Readonly<Record<string, string>>;
+    /** The program. Default: the sources. */
+    readonly main?: string;
   } = {},
 ): Promise<KubeOperator> {
   const home = await mkdtemp(join(bed.directory, 'operator-'));
@@ -51,7 +53,7 @@ export async function startKubeOperator(
     ...options.settings,
   };
   const flags = Object.entries(settings).map(([key, value]) => `--set=${key}=${value}`);
-  const command = [MAIN, 'run', '--kubernetes', '--kubeconfig', kubeconfig, ...flags];
+  const command = [options.main ?? MAIN, 'run', '--kubernetes', '--kubeconfig', kubeconfig, ...flags];
   // Should the test be killed, its operators are not left behind.
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, ...command], {
     cwd: home,

@@ -12,7 +12,7 @@ const BUILD_MS = 45 * 60_000;
 
 /** @returns the reason to skip; undefined where the programs are or can be built, and in CI */
 export function whyNoPrograms(): string | undefined {
-  if (process.env.CI || process.env.KUBEBUILDER_ASSETS || onPath('go') !== undefined) return undefined;
+  if (process.env.CI || process.env.KUBEBUILDER_ASSETS || hasGo()) return undefined;
   return BUILT.every((program) => existsSync(join(cached(), program)))
     ? undefined
     : 'a Kubernetes bed needs KUBEBUILDER_ASSETS, or Go to build kube-apiserver and etcd with';
@@ -27,7 +27,7 @@ export async function findPrograms(): Promise<Programs> {
   const wanted = [...BUILT, ...(kubectl === undefined ? ['kubectl'] : [])];
   if (!wanted.every((program) => existsSync(join(directory, program)))) {
     process.stderr.write(`building ${wanted.join(', ')} into ${directory}, once; this takes minutes\n`);
-    await execa(BUILD_SH, [directory, ...wanted], { timeout: BUILD_MS, stdin: 'ignore' });
+    await execa(BUILD_SH, [directory, ...wanted], { env: { PATH: WITH_GO }, timeout: BUILD_MS, stdin: 'ignore' });
   }
   return programsIn(directory, kubectl ?? join(directory, 'kubectl'));
 }
@@ -40,11 +40,31 @@ export async function findHelm(): Promise<string> {
   const file = onPath('helm') ?? join(cached(), 'helm');
   if (existsSync(file)) return file;
   process.stderr.write(`building ${HELM} into ${cached()}, once; this takes minutes\n`);
-  const env = { GOBIN: cached(), CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' };
-  await execa('go', ['install', '-trimpath', '-ldflags=-s -w', HELM], { env, timeout: BUILD_MS, stdin: 'ignore' });
+  await go(['install', '-trimpath', '-ldflags=-s -w', HELM], { GOBIN: cached() });
   return file;
 }
 
+/** A program of our own in Go, from its folder into the cache; what has not changed since is not built again. */
+export async function buildInCache(name: string, source: string): Promise<string> {
+  const file = join(cached(), name);
+  await go(['build', '-C', source, '-trimpath', '-ldflags=-s -w', '-o', file, '.']);
+  return file;
+}
+
+/** Answers with stdout. */
+export async function go(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+  const { stdout } = await execa('go', args, {
+    env: { PATH: WITH_GO, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', ...env },
+    timeout: BUILD_MS,
+    stdin: 'ignore',
+  });
+  return stdout;
+}
+
+export const hasGo = (): boolean => onPath('go') !== undefined;
+
+/** Go's own installer leaves PATH to its user. */
+const WITH_GO = [process.env.PATH ?? '', '/usr/local/go/bin'].join(delimiter);
 const BUILT = ['etcd', 'kube-apiserver'];
 
 function programsIn(directory: string, kubectl: string): Programs {
@@ -56,8 +76,7 @@ function cached(): string {
 }
 
 function onPath(program: string): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
+  return WITH_GO.split(delimiter)
     .map((directory) => join(directory, program))
     .find((file) => existsSync(file));
 }

@@ -20,6 +20,7 @@
 #   BED_ACCOUNTING=0   1: slurmdbd, account `ml`, users root and nobody, QOS `tiny` (one job a user)
 #   BED_MIN_JOB_AGE=300  seconds an ended job stays on record
 #   BED_MESSAGE_TIMEOUT=10  seconds until a client gives up on a silent controller
+#   BED_TASK_PROLOG    a program whose `export NAME=value` lines every job gets; default: none
 #   BED_OWNER          a process whose end, however it comes, brings the bed down and removes BED_DIR
 #   BED_PORT           first of BED_NODES + 3 ports; default: a free block below the ephemeral range
 set -euo pipefail
@@ -45,6 +46,7 @@ write_configuration() {
   {
     echo "SlurmctldPort=$port"
     echo 'ReturnToService=1'
+    [ -z "${BED_TASK_PROLOG:-}" ] || echo "TaskProlog=$BED_TASK_PROLOG"
     echo "NodeName=node[001-$(printf %03d "$BED_NODES")] NodeHostname=$host NodeAddr=127.0.0.1" \
       "Port=[$((port + 1))-$((port + BED_NODES))] CPUs=16 RealMemory=64000$([ "$BED_GPUS" -eq 0 ] || echo " Gres=gpu:$BED_GPUS")"
     echo 'PartitionName=gpu Nodes=ALL Default=YES MaxTime=INFINITE State=UP'

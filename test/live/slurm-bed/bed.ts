@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,8 @@ export type BedOptions = {
   readonly minJobAgeSeconds?: number;
   /** Until a client gives up on a silent controller. Default 10 as SLURM's own. */
   readonly messageTimeoutSeconds?: number;
+  /** What every job finds, as a site's profile would have it. One line each. */
+  readonly jobEnvironment?: Readonly<Record<string, string>>;
 };
 
 /** A real SLURM cluster on this machine (`bed.sh`), used as root; `asUser` is somebody else. */
@@ -65,6 +67,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     BED_ACCOUNTING: options.accounting ? '1' : '0',
     BED_MIN_JOB_AGE: String(options.minJobAgeSeconds ?? 300),
     BED_MESSAGE_TIMEOUT: String(options.messageTimeoutSeconds ?? 10),
+    BED_TASK_PROLOG: options.jobEnvironment ? `${directory}/task-prolog` : '',
   };
 
   async function bed(...command: readonly string[]): Promise<void> {
@@ -82,6 +85,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
   }
 
   try {
+    if (options.jobEnvironment) await writeTaskProlog(settings.BED_TASK_PROLOG, options.jobEnvironment);
     await bed('up');
   } catch (cause) {
     const log = await readFile(`${directory}/log/slurmctld.log`, 'utf8').catch(() => 'none');
@@ -105,4 +109,10 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     setNode: (name, state) => bed(state === 'down' ? 'node-down' : 'node-up', name),
     stop,
   };
+}
+
+/** What it prints, `export NAME=value`, SLURM puts into the environment of each job. */
+async function writeTaskProlog(file: string, environment: Readonly<Record<string, string>>): Promise<void> {
+  const lines = Object.entries(environment).map(([name, value]) => `export ${name}=${value}`);
+  await writeFile(file, ['#!/bin/sh', "cat <<'END'", ...lines, 'END', ''].join('\n'), { mode: 0o755 });
 }

@@ -11,11 +11,12 @@ import {
   parseQos,
 } from '../../../src/slurm/cli/site.ts';
 
-const recorded = readFileSync(fileURLToPath(new URL('../../fixtures/slurm/22.05.8/site.txt', import.meta.url)), 'utf8');
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 
 /** What the command that begins so printed. */
-function printed(command: string): string {
+function printed(command: string, version = '22.05.8'): string {
+  const file = fileURLToPath(new URL(`../../fixtures/slurm/${version}/site.txt`, import.meta.url));
+  const recorded = readFileSync(file, 'utf8');
   const part = recorded.split(/^\$ /m).find((text) => text.startsWith(command)) ?? '';
   return part.slice(part.indexOf('\n') + 1);
 }
@@ -104,3 +105,41 @@ test('accounts and QOS with their limits; no limit is none', () => {
     { name: 'long', maxSubmitJobsPerUser: NO_LIMIT, maxWallSeconds: 604_800 },
   ]);
 });
+
+for (const [version, askedAt] of [
+  ['24.11.5', Date.UTC(2026, 10, 23, 20, 36, 34)],
+  ['26.05.5', Date.UTC(2026, 10, 23, 20, 38, 52)],
+] as const) {
+  test(`a site of ${version} tells as much`, () => {
+    assert.deepEqual(parsePing(printed('scontrol ping', version)), {
+      hosts: [{ role: 'primary', host: 'slurmctl', isUp: true }],
+    });
+    assert.deepEqual(parseConfiguration(printed('scontrol show config', version)), {
+      clockMs: askedAt,
+      version,
+      enforced: ['associations', 'limits', 'qos'],
+      messageTimeoutSeconds: 10,
+      slurmdPort: 6818,
+    });
+    const open = { denyAccounts: [], denyQos: [], state: 'UP', isDefault: false, maxNodes: NO_LIMIT };
+    assert.deepEqual(parsePartitions(printed('scontrol --oneliner', version)), [
+      { ...open, name: 'gpu', isDefault: true, maxTimeSeconds: 604_800 },
+      { ...open, name: 'short', maxNodes: 2, maxTimeSeconds: 600 },
+      { ...open, name: 'scavenge', maxTimeSeconds: 604_800 },
+      { ...open, name: 'scavkill', maxTimeSeconds: 604_800 },
+    ]);
+    const node = { cpus: 16, memoryMiB: 64_000, gpus: [{ type: 'h100', count: 4 }] };
+    const rows = [
+      ['node001', 'gpu', '10.77.0.11', 'idle'],
+      ['node001', 'short', '10.77.0.11', 'idle'],
+      ['node002', 'gpu', '10.77.0.12', 'idle'],
+      ['node002', 'short', '10.77.0.12', 'idle'],
+      ['node003', 'gpu', '10.77.0.13', 'down'],
+      ['node004', 'gpu', '10.77.0.14', 'drained'],
+    ] as const;
+    assert.deepEqual(
+      parsePartitionNodes(printed('sinfo', version)),
+      rows.map(([name, partition, address, state]) => ({ ...node, name, partition, address, state })),
+    );
+  });
+}
