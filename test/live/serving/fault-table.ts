@@ -77,8 +77,10 @@ const spec = {
   ...standIn(venv, values.launcher === 'native' ? 'native' : 'torchrun'),
   slurm: { extraArgs: ['--exclusive'] },
 };
-// Two each, one to go to, and one more that may be down still.
-const bed = await startNodeBed({ nodes: 3 * atOnce + 1, expose: paths, slurmdTimeoutSeconds });
+/** Nothing is done to them. Where all that serves falls silent at once, the operator takes it for its own network's fault. */
+const bystanders = ['calm-0', 'calm-1'];
+// Two each, one to go to, one more that may be down still.
+const bed = await startNodeBed({ nodes: 3 * atOnce + 1 + bystanders.length, expose: paths, slurmdTimeoutSeconds });
 const rounds: Round[] = [];
 const requeues = new Map<string, string>();
 const failed: string[] = [];
@@ -99,6 +101,9 @@ async function slurmsRound(desk: Desk, fault: Fault, name: string): Promise<stri
 
 try {
   const desk = await openDesk(bed, { 'intervals.tickSeconds': Number(values.tick), 'intervals.resyncSeconds': 300 });
+  for (const name of bystanders)
+    await desk.write(name, { ...spec, parallelism: {}, resources: { ...spec.resources, nodes: 1 } });
+  for (const name of bystanders) await desk.ready(name, READY_MS);
   const faults = FAULTS.filter(({ name }) => new RegExp(values.only).test(name));
   const own = Array.from({ length: Number(values.rounds) }, (_, n) =>
     faults.map((fault, i) => ({ fault, run: () => ownRound(desk, fault, `f${i}-${n}`) })),
@@ -117,6 +122,10 @@ try {
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
+  for (const name of bystanders) {
+    const { restarts = 0 } = await desk.status(name);
+    if (restarts > 0) failed.push(`${name} was restarted although nothing was done to it`);
+  }
   await desk.close();
 } finally {
   console.log(table(rounds, requeues));
