@@ -6,6 +6,9 @@
 #   VSO_MARKER                 whose job it is; every report begins with it
 #   VSO_MODULES=(…)            environment modules to load
 #   VSO_VENV                   Python virtual environment to use, or empty
+#   VSO_RUNTIME                host, venv or apptainer
+#   VSO_IMAGE                  container image: a path, or docker://… or oras://…, or empty
+#   VSO_MOUNTS=(…)             SOURCE or SOURCE:TARGET each, in the container
 #   VSO_ENGINE_TYPE            vllm, or stand-in, which needs neither GPUs nor a model
 #   VSO_ENGINE=(…)             the engine's argv; names, ports and a rank's own place are added here
 #   VSO_ENGINE_ENVIRONMENT=(…) NAME=value each, for the engine alone
@@ -44,6 +47,8 @@
 #   74 engine  the engine or the launcher is not there, or too old
 #   75 peer    the first node cannot be reached
 #   76 denied  the hub refuses the model to this token
+#   77 runtime nothing there runs containers
+#   78 image   the container's image or a mount of it is not there, or no container comes of them
 #   143        cancelled: Slurm takes no report any more
 #
 # Signals to this shell: USR1 drains (walltime's warning, or `scancel --batch --signal=USR1`), TERM ends at once.
@@ -65,18 +70,20 @@ PEER_SECONDS=10           # a node that does not run a command within it is lost
 LINK_SECONDS=5            # and so is one whose link has ended, if within this it neither does so nor links itself again
 READY_AGAIN_SECONDS=60    # a controller that crashes loses what it heard last: being ready is said twice
 PROGRESS_SECONDS=30       # between two reports of progress
+CONTAINER_SECONDS=40      # a container that does not start within it is left to the engine's own start to show
 PORT_SECONDS=75           # the kernel keeps a port for a minute after the last connection to it
 
 # What the other nodes are told: the functions travel in srun's arguments with what they need to know.
 NODE_VARIABLES=(
-  VSO_VENV VSO_ENGINE_TYPE VSO_ENGINE VSO_ENGINE_ENVIRONMENT VSO_MODEL VSO_SERVED_NAMES VSO_HF_TOKEN_FILE
+  VSO_VENV VSO_RUNTIME VSO_MOUNTS IMAGE CONTAINED VSO_ENGINE_TYPE VSO_ENGINE VSO_ENGINE_ENVIRONMENT VSO_MODEL VSO_SERVED_NAMES VSO_HF_TOKEN_FILE
   VSO_API_KEY_FILE VSO_NODES VSO_GPUS_PER_NODE VSO_DATA_PARALLEL VSO_LAUNCHER VSO_RENDEZVOUS_SECONDS
   NODE_VARIABLES NODE_FUNCTIONS ENGINE_PY HUB_PY PEER_PY OWN_NAME ADDRESS PORT PEER_PORTS TRY HOST_ADDRESS INTERFACE
 )
 NODE_FUNCTIONS=(
   node_program say node_name own_address read_secrets engine_words rank_environment run_node run_rank find_own_interface
   open_lifeline guard tell_guard be_a_child signal_session session_pids end_session has_ended nap hear
-  hold_link check_node first_fault secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
+  runs_in_image container_program container_words mounted_paths is_mounted enter_container
+  hold_link check_node first_fault container_fault inner_fault say_inner_fault secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
   cache_fault model_fault model_is_cached hub_fault peer_fault engine_variable hub_cache is_on_hub tell_stuck unwakeable
 )
 
@@ -119,6 +126,7 @@ supervisor() {
   OWN_PID=$BASHPID # $$ stays that of the batch shell
   DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY='' LINKS='' LINK_WATCH='' LINK_KEY='' SILENT=''
   RANK_ENDED='' TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
+  IMAGE=$VSO_IMAGE PART='' CONTAINED=''
   OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
   LOG_FROM=1
@@ -131,6 +139,7 @@ supervisor() {
   prepare_runtime
   ADDRESS=$(own_address)
   [ -n "$ADDRESS" ] || finish 65 no-address
+  fetch_image
   [ -z "$VSO_API_KEY_FILE" ] || IFS= read -r API_KEY <"$VSO_API_KEY_FILE"
   if [ "$VSO_NODES" -gt 1 ] && command -v python3 >/dev/null; then LINK_KEY=$(od -An -N16 -tx8 /dev/urandom | tr -d ' '); fi
   export LINK_KEY # never an argument, which everybody on a node can read
@@ -240,6 +249,7 @@ finish() { # CODE WHY
   # Of several nodes one may never answer: Slurm ends what is left when this script ends, and a successor need not wait.
   end_engine $((VSO_NODES > 1 && $1 >= 65 ? 0 : 5))
   [ -z "$UNHEARD" ] || tell "$UNHEARD"
+  discard_part
   release_ports
   exit "$1"
 }
@@ -250,6 +260,7 @@ cancelled() {
   end_watch
   close_links
   end_engine 2
+  discard_part
   release_ports
   exit 143
 }
@@ -257,6 +268,7 @@ cancelled() {
 CLASS_WORDS=(
   [0]=none [64]=config [65]=start [66]=port [67]=node [68]=died [69]=hang [70]=slow
   [71]=gpu [72]=cache [73]=model [74]=engine [75]=peer [76]=denied
+  [77]=runtime [78]=image
 )
 class_word() { echo "${CLASS_WORDS[$1]:-start}"; }
 
@@ -592,8 +604,10 @@ start_engine() {
     engine_words 0
     rank_environment
     read_secrets
+    container_words
     # A session of its own: a killed API server leaves its engine and workers behind, and this is how they are found.
-    exec setsid env "${ENVIRONMENT[@]}" "${WORDS[@]}"
+    # A container shares the host's processes and sessions, so its engine is found no less.
+    exec setsid "${CONTAINER[@]}" env "${ENVIRONMENT[@]}" "${WORDS[@]}"
   ) </dev/null &
   ENGINE=$!
   tell_guard
@@ -640,16 +654,18 @@ run_node() {
   case $VSO_LAUNCHER in
     native) run_rank ;;
     torchrun)
-      exec env "${ENVIRONMENT[@]}" torchrun --nnodes="$VSO_NODES" --nproc-per-node=1 --rdzv-backend=c10d \
+      enter_container
+      exec "${CONTAINER[@]}" env "${ENVIRONMENT[@]}" torchrun --nnodes="$VSO_NODES" --nproc-per-node=1 --rdzv-backend=c10d \
         --rdzv-endpoint="$ADDRESS:${PEER_PORTS[1]}" --rdzv-id="$SLURM_JOB_ID.$TRY" --local-addr="$HOST_ADDRESS" \
         --rdzv-conf="timeout=$VSO_RENDEZVOUS_SECONDS,join_timeout=$VSO_RENDEZVOUS_SECONDS" \
         --max-restarts=0 --monitor-interval=1 --no-python bash -c "$(node_program)" run_rank
       ;;
     ray)
       read_secrets # of Ray's processes the engine's workers inherit
+      enter_container
       local gpus=()
       [ "$VSO_GPUS_PER_NODE" = 0 ] || gpus=(--num-gpus "$VSO_GPUS_PER_NODE")
-      exec env "${ENVIRONMENT[@]}" ray symmetric-run --address "$ADDRESS:${PEER_PORTS[1]}" --min-nodes "$VSO_NODES" \
+      exec "${CONTAINER[@]}" env "${ENVIRONMENT[@]}" ray symmetric-run --address "$ADDRESS:${PEER_PORTS[1]}" --min-nodes "$VSO_NODES" \
         "${gpus[@]}" -- bash -c "$(node_program)" run_rank
       ;;
   esac
@@ -674,7 +690,8 @@ run_rank() {
     engine_words "$rank"
     rank_environment
     read_secrets
-    exec setsid env "${ENVIRONMENT[@]}" "${WORDS[@]}"
+    container_words
+    exec setsid "${CONTAINER[@]}" env "${ENVIRONMENT[@]}" "${WORDS[@]}"
   ) </dev/null &
   ENGINE=$!
   tell_guard
@@ -716,6 +733,8 @@ engine_words() { # RANK
 rank_environment() {
   local fabric
   ENVIRONMENT=()
+  # The home directory is there in a container too, with packages somebody installed for another Python.
+  ! runs_in_image || ENVIRONMENT+=(PYTHONNOUSERSITE=1)
   if [ "$VSO_NODES" -gt 1 ]; then
     fabric=$(engine_variable NCCL_SOCKET_IFNAME)
     # vLLM would look for its address by the route to the internet, which a compute node need not have.
@@ -739,12 +758,60 @@ engine_variable() { # NAME: as the engine will have it
 
 # Into the environment of this shell, which becomes the engine: in no argv, in no log.
 read_secrets() {
+  [ -z "$CONTAINED" ] || return 0 # read before the container began, which need not see their files
   unset VLLM_API_KEY # of a login shell: the endpoint would refuse everybody
   [ -z "$VSO_API_KEY_FILE" ] || export VLLM_API_KEY
   [ -z "$VSO_HF_TOKEN_FILE" ] || export HF_TOKEN
   # A last line without its end is read all the same, and `read` calls that a failure.
   [ -z "$VSO_API_KEY_FILE" ] || IFS= read -r VLLM_API_KEY <"$VSO_API_KEY_FILE" || true
   [ -z "$VSO_HF_TOKEN_FILE" ] || IFS= read -r HF_TOKEN <"$VSO_HF_TOKEN_FILE" || true
+}
+
+# ---------------------------------------------------------------------------------------------- containers
+runs_in_image() { [ "$VSO_RUNTIME" = apptainer ]; }
+container_program() { type -P apptainer || type -P singularity; }
+
+# What to put before a command that shall run in the image, into CONTAINER: nothing without one, or inside already. The
+# environment comes along, secrets in it; the engine's own is set inside, where the image would override it.
+container_words() {
+  local mount
+  CONTAINER=()
+  if ! runs_in_image || [ -n "$CONTAINED" ]; then return 0; fi
+  CONTAINER=("$(container_program)" exec)
+  if [ "$VSO_GPUS_PER_NODE" = 0 ]; then :
+  elif [ -z "$(type -P nvidia-smi)" ] && [ -d /sys/class/kfd/kfd/topology/nodes ]; then CONTAINER+=(--rocm)
+  else CONTAINER+=(--nv); fi
+  while IFS= read -r mount; do CONTAINER+=(--bind "$mount"); done < <(mounted_paths)
+  for mount in "${VSO_MOUNTS[@]}"; do CONTAINER+=(--bind "$mount"); done # last, so that they count
+  CONTAINER+=("$IMAGE")
+}
+
+# From here on this is what runs inside.
+enter_container() {
+  container_words
+  if [ "${#CONTAINER[@]}" = 0 ]; then return 0; fi
+  read_secrets
+  CONTAINED=1
+}
+
+# The model and its cache, where this node has them and no mount of the user's stands in their place. A snapshot of a
+# hub cache is links into the folder of its repository.
+mounted_paths() {
+  local path
+  {
+    is_on_hub || echo "${VSO_MODEL%%/snapshots/*}"
+    engine_variable HF_HOME
+    hub_cache
+  } | awk '/^\// && !/[,:"\\]/ && !seen[$0]++' | while IFS= read -r path; do
+    if [ -e "$path" ] && ! is_mounted "$path"; then echo "$path"; fi
+  done
+}
+is_mounted() { # PATH
+  local mount
+  for mount in "${VSO_MOUNTS[@]}"; do
+    if [[ $1/ == "${mount#*:}"/* ]]; then return 0; fi
+  done
+  return 1
 }
 
 # The address this node has on the way to the first one, and whose interface that is.
@@ -826,12 +893,17 @@ pause() { # SECONDS, a little less at most
 
 # ---------------------------------------------------------------------------------------------- before it starts
 prepare_runtime() {
-  local module
+  local module name
   if [ "${#VSO_MODULES[@]}" -gt 0 ]; then
     set +u # their functions are not ours
     find_module_command || finish 64 no-module-command
     for module in "${VSO_MODULES[@]}"; do module load "$module" || finish 64 "module-load-failed"; done
     set -u
+  fi
+  if runs_in_image; then
+    # The host's Python is not the image's, and of the container's options some would hide from us what runs in it.
+    unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
+    for name in CLEANENV CONTAIN CONTAINALL PID NET NETWORK; do unset "APPTAINER_$name" "SINGULARITY_$name"; done
   fi
   [ -n "$VSO_VENV" ] || return 0
   export VIRTUAL_ENV="$VSO_VENV" PATH="$VSO_VENV/bin:$PATH"
@@ -848,6 +920,43 @@ find_module_command() {
   done
   declare -F module >/dev/null || { say 'modules are asked for, and this node has no module command'; return 1; }
 }
+
+# An image of a registry becomes a file beside the model cache, once: each node runs that, and nobody converts it again.
+# Whole or not at all, so that two jobs may do it side by side.
+fetch_image() {
+  local folder key program code
+  if ! runs_in_image || [[ $VSO_IMAGE != *://* ]]; then return 0; fi
+  folder=$(engine_variable HF_HOME)
+  if [ -z "$folder" ] || is_mounted "$folder"; then folder=$HOME/.cache; fi
+  read -r key _ < <(sha256sum <<<"$VSO_IMAGE")
+  folder+=/vllm-slurm-images IMAGE=$folder/${key:0:32}.sif
+  [ ! -r "$IMAGE" ] || return 0
+  program=$(container_program)
+  [ -n "$program" ] || finish 77 "runtime-missing:$(node_name)"
+  mkdir -p "$folder" || finish 72 "cache-not-writable:$(node_name)"
+  PART=$IMAGE.$SLURM_JOB_ID
+  say "fetching $VSO_IMAGE into $IMAGE"
+  (
+    be_a_child
+    exec {QUIET}>&-
+    exec setsid "$program" pull "$PART" "$VSO_IMAGE"
+  ) </dev/null &
+  ENGINE=$!
+  tell_guard
+  until has_ended "$ENGINE" || [ "$SECONDS" -ge "$VSO_START_SECONDS" ]; do
+    [ -z "$DRAIN_ASKED" ] || drain
+    nap
+  done
+  has_ended "$ENGINE" || finish 70 "no-image-in-$VSO_START_SECONDS-seconds"
+  wait "$ENGINE"
+  code=$?
+  ENGINE=''
+  tell_guard
+  if [ "$code" != 0 ] || ! mv "$PART" "$IMAGE"; then finish 78 image-not-fetched; fi
+  PART=''
+}
+
+discard_part() { [ -z "$PART" ] || rm -f "$PART"; }
 
 raise_file_limit() {
   local want=65536 hard
@@ -916,8 +1025,44 @@ check_node() {
 # Each says `CODE WORD` and succeeds, or has found nothing. The nodes meet first: a node that has found something else
 # would keep the others waiting.
 first_fault() {
-  peer_fault || secret_fault || gpu_fault || engine_fault || launcher_fault || cache_fault || model_fault || hub_fault
+  peer_fault || secret_fault || gpu_fault || if runs_in_image; then container_fault; else inner_fault; fi
 }
+inner_fault() { engine_fault || launcher_fault || cache_fault || model_fault || hub_fault; }
+
+# What the engine will see is asked inside.
+container_fault() {
+  local mount missing='' program answer cache
+  program=$(container_program)
+  for mount in "${VSO_MOUNTS[@]}"; do [ -e "${mount%%:*}" ] || missing=${mount%%:*}; done
+  if [ -z "$program" ]; then
+    say "node=$(node_name) has neither apptainer nor singularity"
+    echo 77 runtime-missing
+  elif [ ! -r "$IMAGE" ] || { [ -d "$IMAGE" ] && [ ! -x "$IMAGE" ]; }; then
+    say "node=$(node_name) cannot read $IMAGE"
+    echo 78 image-missing
+  elif [ -n "$missing" ]; then
+    say "node=$(node_name) has no $missing to mount"
+    echo 78 mount-missing
+  else
+    cache=$(hub_cache)
+    if ! is_mounted "$cache" && cache_fault; then return 0; fi # made here: what is not there cannot be mounted
+    answer=$(
+      enter_container
+      timeout -k 1 "$CONTAINER_SECONDS" "${CONTAINER[@]}" bash -c "$(node_program)" say_inner_fault </dev/null
+      [ $? != 124 ] || echo 0 late
+    )
+    answer=${answer##*$'\n'}
+    case $answer in
+      '0 '*) return 1 ;;
+      [67][0-9]' '*) echo "$answer" ;;
+      *)
+        say "node=$(node_name) gets no container with bash of $IMAGE by $program"
+        echo 78 image-unusable
+        ;;
+    esac
+  fi
+}
+say_inner_fault() { inner_fault || echo 0 ok; }
 
 secret_fault() {
   local file
@@ -948,17 +1093,18 @@ visible_gpus() { # nothing where it cannot be told
 }
 
 engine_fault() {
-  local program python version
+  local program python version missing=engine-missing
+  [ -z "$CONTAINED" ] || missing=engine-not-in-image
   program=$(engine_program "${VSO_ENGINE[0]}")
   [ "$VSO_ENGINE_TYPE" != vllm ] || python=$(engine_python "$program")
   if [ -z "$program" ] || { [ -n "$VSO_VENV" ] && [ ! -x "$VSO_VENV/bin/python" ]; }; then
-    say "node=$(node_name) has no ${VSO_ENGINE[0]}${VSO_VENV:+ in $VSO_VENV}"
-    echo 74 engine-missing
+    say "node=$(node_name) has no ${VSO_ENGINE[0]}${VSO_VENV:+ in $VSO_VENV}${CONTAINED:+ in $IMAGE}"
+    echo 74 "$missing"
   elif [ -z "${python:-}" ]; then
     return 1
   elif ! version=$(rank_environment && env "${ENVIRONMENT[@]}" timeout 20 "$python" -c "$ENGINE_PY" vllm 2>/dev/null); then
-    say "node=$(node_name) has no module vllm for $python"
-    echo 74 engine-missing
+    say "node=$(node_name) has no module vllm for $python${CONTAINED:+ in $IMAGE}"
+    echo 74 "$missing"
   elif [[ $version =~ ^0\.([0-9]+)\. && ${BASH_REMATCH[1]} -lt 15 && $version != *dev* ]]; then
     say "node=$(node_name) has vLLM $version, and it takes 0.15 or later"
     echo 74 engine-too-old

@@ -54,7 +54,7 @@ ssh,-i,/etc/vllm-slurm-ssh/id,-oUserKnownHostsFile=/etc/vllm-slurm-ssh/known_hos
 {{/* The rules of this cluster as a CEL literal: lists of strings alone, for CEL wants members of one type. */}}
 {{- define "vllm-slurm.rules" -}}
 {{- $cluster := dig "cluster" "name" "slurm" .Values.config }}
-{{- $keys := list "namespaces" "accounts" "partitions" "qos" "reservations" "paths" "extraArgs" "engineArgs" "environment" }}
+{{- $keys := list "namespaces" "accounts" "partitions" "qos" "reservations" "paths" "images" "extraArgs" "engineArgs" "environment" }}
 {{- $rules := list }}
 {{- range $rule := .Values.tenancy.rules }}
 {{- $clusters := default (list "*") $rule.clusters }}

@@ -23,6 +23,7 @@ const nodes = orElse('resources.nodes', '1');
 const gpusPerNode = orElse('resources.gpusPerNode', '1');
 const gpus = `(${nodes} * ${gpusPerNode})`;
 const data = orElse('parallelism.data', '1');
+const inImage = isWord('runtime.type', 'apptainer');
 const stages = orElse('parallelism.pipeline', `(${data} > 1 ? 1 : ${nodes})`);
 
 export const SPEC_RULES: readonly Rule[] = [
@@ -69,7 +70,27 @@ export const SPEC_RULES: readonly Rule[] = [
     fieldPath: '.runtime',
   },
   {
-    rule: withoutPreset(given(`!${isWord('engine.type', 'stand-in')}`, `!${isWord('runtime.type', 'venv')}`)),
+    rule: withoutPreset(`${present('runtime.image')} == ${inImage}`),
+    message: 'runtime.image is required when runtime.type is apptainer, and has no use otherwise',
+    fieldPath: '.runtime',
+  },
+  {
+    rule: withoutPreset(given(`!${present('runtime.mounts')} || self.runtime.mounts.size() == 0`, inImage)),
+    message: 'runtime.mounts has no use unless runtime.type is apptainer',
+    fieldPath: '.runtime',
+  },
+  ...(['model.uri', 'model.cache.path'] as const).map((field) => ({
+    rule: given(
+      `!${inImage} || !${present(field)}`,
+      `!self.${field}.replace('file://', '').replace('hf://', '').matches('[,:"\\\\\\\\]')`,
+    ),
+    message: `${field} must be without commas, colons, quotes and backslashes to be mounted in a container`,
+    fieldPath: '.model',
+  })),
+  {
+    rule: withoutPreset(
+      given(`!${isWord('engine.type', 'stand-in')}`, `${orElse('runtime.type', "'host'")} == 'host'`),
+    ),
     message: 'the stand-in engine brings its own program: runtime.type must be host',
     fieldPath: '.runtime',
   },

@@ -213,15 +213,36 @@ export const Spec = z
     runtime: z
       .strictObject({
         type: z
-          .enum(['host', 'venv'])
+          .enum(['host', 'venv', 'apptainer'])
           .default('host')
           .describe(
-            '`host`: the engine is on PATH of the compute node. `venv`: a Python virtual environment on a shared file system.',
+            '`host`: the engine is on PATH of the compute node. `venv`: a Python virtual environment on a shared file system. `apptainer`: a container image, run by `apptainer exec` (or `singularity exec`) on each node.',
           ),
         venv: oneLine(1024)
           .regex(/^\//, 'must be an absolute path')
           .optional()
           .describe("The virtual environment's directory; required for type venv."),
+        image: oneLine(1024)
+          .regex(
+            /^(\/[^\p{Cc}]*|(docker|oras):\/\/[A-Za-z0-9][A-Za-z0-9_.:@/-]*)$/u,
+            'must be an absolute path, docker://NAME or oras://NAME',
+          )
+          .optional()
+          .describe(
+            'The container image; required for type apptainer: a `.sif` file or a directory the compute nodes share, or `docker://…` and `oras://…`, which the first job turns into a file beside the model cache. Its weights and cache are mounted at their own paths.',
+          ),
+        mounts: z
+          .array(
+            word(1024).regex(
+              /^\/[^,:\\"\p{Cc}]*(:\/[^,:\\"\p{Cc}]*)?$/u,
+              'must be SOURCE or SOURCE:TARGET, absolute paths without commas, colons, quotes and backslashes',
+            ),
+          )
+          .max(64)
+          .default([])
+          .describe(
+            'Further directories or files of the compute nodes in the container, `SOURCE` or `SOURCE:TARGET` each. The model and its cache need none.',
+          ),
         modules: z
           .array(sbatchWord())
           .max(32)

@@ -86,7 +86,9 @@ function specPairs({ model, engine, resources, slurm, runtime, suspend }: Spec):
     ],
     [
       'Engine',
-      engine.type === 'stand-in' ? 'stand-in (a trial server, no model)' : `vllm, ${runtime.venv ?? runtime.type}`,
+      engine.type === 'stand-in'
+        ? 'stand-in (a trial server, no model)'
+        : `vllm, ${runtime.image ?? runtime.venv ?? runtime.type}`,
     ],
     ['Resources', joined(asks)],
     ['Slurm', joined(where)],

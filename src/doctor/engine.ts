@@ -1,3 +1,4 @@
+import { runsInImage } from '../launch/container.ts';
 import type { Check } from './checks.ts';
 import type { Facts, VenvFact, Wish } from './facts.ts';
 import { error, type Finding, warning } from './finding.ts';
@@ -9,6 +10,7 @@ const OLDEST_ENGINE = '0.15.0';
 export const checkEngine: Check = (facts) =>
   facts.wishes.flatMap((wish) => {
     const { venv } = wish.spec.runtime;
+    if (runsInImage(wish.spec.runtime)) return []; // a node finds out before it loads anything
     if (venv === undefined) return ofHost(wish, facts);
     const fact = venvFact(venv, facts);
     return fact === undefined ? [] : ofVenv(wish, fact, facts);

@@ -14,6 +14,10 @@ const REFUSED: readonly { readonly name: RegExp; readonly why: string }[] = [
     name: /(_TOKEN|_SECRET|_PASSWORD|_SECRET_KEY|_ACCESS_KEY|_API_KEY)$/,
     why: 'it is named for a secret, and everybody can read the job script',
   },
+  {
+    name: /^(APPTAINER|SINGULARITY)/,
+    why: 'it is for what starts the container, not for the engine: see spec.runtime',
+  },
   { name: /^VLLM_HOST_IP$/, why: 'the operator chooses the address on the node' },
   {
     name: /^(BASH.*|SHELLOPTS|UID|EUID|PPID|GROUPS|FUNCNAME|DIRSTACK)$/,

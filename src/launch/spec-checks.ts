@@ -1,4 +1,6 @@
 import { Model, type SecretSource, type Spec } from '../api/spec.ts';
+import { modelArgument } from './arguments.ts';
+import { runsInImage } from './container.ts';
 import { whyNoEngineArgument } from './engine-options.ts';
 import { whyNoEngineVariable } from './engine-variables.ts';
 import { parsePortRange } from './ports.ts';
@@ -20,6 +22,8 @@ export const SPEC_CHECKS: readonly SpecCheck[] = [
   launcherSuits,
   memoryIsSaidOnce,
   venvBelongsToItsRuntime,
+  imageBelongsToItsRuntime,
+  pathsCanBeMounted,
   portIsSaidOnce,
   argumentsAreTheUsers,
   variablesAreTheUsers,
@@ -139,13 +143,41 @@ function memoryIsSaidOnce({ resources }: Spec): readonly Complaint[] {
 
 function venvBelongsToItsRuntime({ runtime, engine }: Spec): readonly Complaint[] {
   const at = ['runtime', 'venv'];
-  if (engine.type === 'stand-in' && runtime.type === 'venv')
+  if (engine.type === 'stand-in' && runtime.type !== 'host')
     return [{ at: ['runtime', 'type'], message: 'must be host: the stand-in engine brings its own program' }];
   if (runtime.type === 'venv' && runtime.venv === undefined)
     return [{ at, message: 'is required, as spec.runtime.type is venv' }];
   if (runtime.type !== 'venv' && runtime.venv !== undefined)
     return [{ at, message: `has no use while spec.runtime.type is ${runtime.type}: set that to venv` }];
   return [];
+}
+
+function imageBelongsToItsRuntime({ runtime }: Spec): readonly Complaint[] {
+  if (runsInImage(runtime))
+    return runtime.image === undefined
+      ? [{ at: ['runtime', 'image'], message: `is required, as spec.runtime.type is ${runtime.type}` }]
+      : [];
+  const useless = { image: runtime.image !== undefined, mounts: runtime.mounts.length > 0 };
+  return (['image', 'mounts'] as const)
+    .filter((field) => useless[field])
+    .map((field) => ({
+      at: ['runtime', field],
+      message: `has no use while spec.runtime.type is ${runtime.type}: set that to apptainer`,
+    }));
+}
+
+/** They are mounted where they are, and `SOURCE:TARGET,SOURCE:TARGET` has no words for such a path. */
+function pathsCanBeMounted({ model, runtime }: Spec): readonly Complaint[] {
+  if (!runsInImage(runtime)) return [];
+  const paths = [
+    { at: ['model', 'uri'], path: modelArgument(model.uri) },
+    { at: ['model', 'cache', 'path'], path: model.cache.path ?? '' },
+  ];
+  return paths.flatMap(({ at, path }) =>
+    /[,:"\\]/.test(path)
+      ? [{ at, message: 'must be without commas, colons, quotes and backslashes to be mounted in a container' }]
+      : [],
+  );
 }
 
 function portIsSaidOnce({ endpoint, launcher }: Spec): readonly Complaint[] {

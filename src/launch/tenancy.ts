@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Catalog } from '../api/catalog.ts';
 import type { SpecProblem } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
+import { registryOf } from './container.ts';
 
 /**
  * Which namespace may ask SLURM for what. Once there are rules, what no rule of a namespace lists is refused; a spec is
@@ -38,6 +39,12 @@ const Rule = z.strictObject({
   qos: words(),
   reservations: words(),
   paths: words(word().regex(/^\/(.*[^/])?$/, 'must be an absolute path without a slash at the end')),
+  images: words(
+    word().regex(
+      /^((docker|oras):\/\/[A-Za-z0-9_.:@/-]+\*?|\*)$/,
+      'must be an image of a registry, a beginning such as docker://vllm/*, or *',
+    ),
+  ),
   extraArgs: words(word().regex(/^(--[a-z][a-z0-9-]*|\*)$/, 'must be an option of sbatch such as --exclusive, or *')),
   engineArgs: words(word().regex(/^(--?[A-Za-z][A-Za-z0-9_.-]*|\*)$/, 'must be an option of the engine, or *')),
   environment: words(word().regex(/^([A-Za-z_][A-Za-z0-9_]*|\*)$/, 'must be the name of a variable, or *')),
@@ -75,8 +82,8 @@ export function whyNotAllowed(spec: Spec, namespace: string, { rules, presets }:
   return verdicts.reduce((nearest, verdict) => (verdict.length < nearest.length ? verdict : nearest));
 }
 
-function isNamed(namespace: string, pattern: string): boolean {
-  return pattern.endsWith(ANY) ? namespace.startsWith(pattern.slice(0, -1)) : namespace === pattern;
+function isNamed(name: string, pattern: string): boolean {
+  return pattern.endsWith(ANY) ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
 /** The part of a spec that rules are about, as its person wrote it. */
@@ -90,6 +97,8 @@ type Asked = {
   readonly environment: readonly string[];
   readonly trustRemoteCode: boolean;
   readonly paths: readonly (readonly [field: string, path: string])[];
+  /** Of a registry; one that is a path is among `paths`. */
+  readonly image: string | undefined;
   readonly replicas: number;
 };
 
@@ -102,10 +111,15 @@ function askedFor({ slurm, engine, model, runtime, replicas }: Spec, given: Fiel
       ? undefined
       : value;
   const uri = own(model.uri, 'model', 'uri');
+  const image = own(runtime.image, 'runtime', 'image');
+  const isFetched = image !== undefined && registryOf(image) !== undefined;
+  const mounts = own(runtime.mounts, 'runtime', 'mounts') ?? [];
   const paths: readonly (readonly [string, string | undefined])[] = [
     ['spec.model.uri', uri?.startsWith(LOCAL) ? uri.slice(LOCAL.length) : undefined],
     ['spec.model.cache.path', own(model.cache.path, 'model', 'cache', 'path')],
     ['spec.runtime.venv', own(runtime.venv, 'runtime', 'venv')],
+    ['spec.runtime.image', isFetched ? undefined : image],
+    ...mounts.map((mount, at) => [`spec.runtime.mounts[${at}]`, mount.split(':', 1)[0]] as const),
   ];
   return {
     account: own(slurm.account, 'slurm', 'account'),
@@ -119,6 +133,7 @@ function askedFor({ slurm, engine, model, runtime, replicas }: Spec, given: Fiel
     ),
     trustRemoteCode: own(engine.trustRemoteCode, 'engine', 'trustRemoteCode') ?? false,
     paths: paths.flatMap(([field, path]) => (path === undefined ? [] : [[field, path] as const])),
+    image: isFetched ? image : undefined,
     replicas,
   };
 }
@@ -142,6 +157,15 @@ const CHECKS: readonly Check[] = [
   (asked, { trustRemoteCode }) =>
     asked.trustRemoteCode && !trustRemoteCode ? [problem('spec.engine.trustRemoteCode', 'must be false')] : [],
   (asked, { paths }) => asked.paths.flatMap(([field, path]) => within(field, path, paths)),
+  ({ image }, { images = [] }) =>
+    image === undefined || images.some((pattern) => isNamed(image, pattern))
+      ? []
+      : [
+          problem(
+            'spec.runtime.image',
+            images.length === 0 ? 'must not name an image of a registry' : `must be ${images.join(' or ')}`,
+          ),
+        ],
   ({ replicas }, { maxReplicas }) =>
     maxReplicas !== undefined && replicas > maxReplicas
       ? [problem('spec.replicas', `must be at most ${maxReplicas}`)]

@@ -11,6 +11,9 @@ export type LaunchVariables = {
   readonly VSO_MARKER: string;
   readonly VSO_MODULES: readonly string[];
   readonly VSO_VENV: string;
+  readonly VSO_RUNTIME: string;
+  readonly VSO_IMAGE: string;
+  readonly VSO_MOUNTS: readonly string[];
   readonly VSO_ENGINE_TYPE: string;
   readonly VSO_ENGINE: readonly string[];
   readonly VSO_ENGINE_ENVIRONMENT: readonly string[];
@@ -58,6 +61,9 @@ export function variablesUnder(
     VSO_MARKER: owner,
     VSO_MODULES: spec.runtime.modules,
     VSO_VENV: spec.runtime.venv ?? '',
+    VSO_RUNTIME: spec.runtime.type,
+    VSO_IMAGE: spec.runtime.image ?? '',
+    VSO_MOUNTS: spec.runtime.mounts,
     VSO_ENGINE_TYPE: spec.engine.type,
     VSO_ENGINE: engineCommand(spec, site),
     VSO_ENGINE_ENVIRONMENT: engineEnvironment(spec),

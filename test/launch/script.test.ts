@@ -89,6 +89,20 @@ const scripts: readonly {
     more: { secretFiles: { hfToken: '/home/ops/secrets/a.token', apiKey: '/home/ops/secrets/a.key' } },
   },
   {
+    name: 'image',
+    title: 'a container image, with mounts of every kind of name',
+    spec: {
+      model: { uri: 'file:///shared/models/m', name: 'm', cache: { path: '/scratch/hf cache' } },
+      resources: { nodes: 2, gpusPerNode: 4 },
+      runtime: {
+        type: 'apptainer',
+        image: "/shared/images/it's vllm:0.11 $(id).sif",
+        mounts: ['/scratch', "/data/a b:/data/$(id)';id;'"],
+        modules: ['apptainer/1.4'],
+      },
+    },
+  },
+  {
     name: 'site-defaults',
     title: 'what the site says where the spec does not',
     spec: { model: { uri: 'file:///models/tiny-llama' }, resources: { gpusPerNode: 0, memory: '16G' } },
@@ -158,7 +172,7 @@ describe('the script of an attempt', () => {
         input: renderScript(inputOf(one, 'set | grep -c ^VSO_\n')),
         encoding: 'utf8',
       });
-      assert.equal(assigned, '26\n');
+      assert.equal(assigned, '29\n');
     });
   }
 

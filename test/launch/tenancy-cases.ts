@@ -130,6 +130,52 @@ export const TENANCY_CASES: readonly TenancyCase[] = [
     ],
   },
   {
+    what: 'an image and mounts within the paths that it lists',
+    namespace: 'team-a-dev',
+    spec: {
+      slurm: TEAM_A,
+      runtime: {
+        type: 'apptainer',
+        image: '/shared/team-a/vllm.sif',
+        mounts: ['/shared/models', '/shared/team-a/tmp:/etc'],
+      },
+    },
+  },
+  {
+    what: 'an image and mounts beside them',
+    namespace: 'team-a-dev',
+    spec: {
+      slurm: TEAM_A,
+      runtime: {
+        type: 'apptainer',
+        image: '/home/alice/x.sif',
+        mounts: ['/shared/models/../b', '/home:/shared/models'],
+      },
+    },
+    says: [
+      'spec.runtime.image: must lie within /shared/models or /shared/team-a',
+      'spec.runtime.mounts[0]: must not hold ..',
+      'spec.runtime.mounts[1]: must lie within /shared/models or /shared/team-a',
+    ],
+  },
+  {
+    what: 'an image of a registry that its rule lists by its beginning',
+    namespace: 'team-a',
+    spec: { slurm: TEAM_A, runtime: { type: 'apptainer', image: 'docker://vllm/vllm-openai:v0.11.0' } },
+  },
+  {
+    what: 'an image of another name there',
+    namespace: 'team-a',
+    spec: { slurm: TEAM_A, runtime: { type: 'apptainer', image: 'docker://vllm-else/vllm-openai:v0.11.0' } },
+    says: ['spec.runtime.image: must be docker://vllm/*'],
+  },
+  {
+    what: 'an image of a registry where none is listed',
+    namespace: 'playground',
+    spec: { runtime: { type: 'apptainer', image: 'docker://vllm/vllm-openai:v0.11.0' } },
+    says: ['spec.runtime.image: must not name an image of a registry'],
+  },
+  {
     what: 'more replicas than its rule gives',
     namespace: 'team-a-dev',
     spec: { slurm: TEAM_A, replicas: 9 },

@@ -70,6 +70,50 @@ export const SPECS: readonly SpecCase[] = [
     says: /brings its own program/,
   },
   {
+    what: 'an image that is not named',
+    spec: { model, runtime: { type: 'apptainer' } },
+    says: /runtime\.image is required/,
+  },
+  { what: 'an image of no use', spec: { model, runtime: { image: '/i.sif' } }, says: /has no use otherwise/ },
+  {
+    what: 'mounts of no use',
+    spec: { model, runtime: { type: 'venv', venv: '/opt/venv', mounts: ['/data'] } },
+    says: /runtime\.mounts has no use/,
+  },
+  {
+    what: 'an image with mounts',
+    spec: { model, runtime: { type: 'apptainer', image: '/i.sif', mounts: ['/data', '/a b:/c'] } },
+  },
+  {
+    what: 'an image of a registry',
+    spec: { model, runtime: { type: 'apptainer', image: 'docker://vllm/vllm-openai:v0.11.0' } },
+  },
+  ...['vllm.sif', 'docker:///x', 'http://x/y', 'docker://a b', 'docker-daemon://x'].map((image) => ({
+    what: `the image ${image}`,
+    spec: { model, runtime: { type: 'apptainer', image } },
+    says: /runtime\.image.*should match/,
+  })),
+  ...['data', '/a:/b:ro', '/a,/b', '/a:b', '/a"b', '/a\\:/b', '/a\n'].map((mount) => ({
+    what: `the mount ${mount}`,
+    spec: { model, runtime: { type: 'apptainer', image: '/i.sif', mounts: [mount] } },
+    says: /runtime\.mounts.*should match/,
+  })),
+  ...[
+    { uri: 'file:///models/a,b', name: 'm' },
+    { uri: 'file:///models/a:b', name: 'm' },
+    { uri: 'file:///models/a\\b', name: 'm' },
+    { ...model, cache: { path: '/cache/a"b' } },
+  ].map((odd) => ({
+    what: `what cannot be mounted: ${JSON.stringify(odd)}`,
+    spec: { model: odd, runtime: { type: 'apptainer', image: '/i.sif' } },
+    says: /to be mounted in a container/,
+  })),
+  {
+    what: 'an image for the stand-in',
+    spec: { model, runtime: { type: 'apptainer', image: '/i.sif' }, engine: { type: 'stand-in' } },
+    says: /brings its own program/,
+  },
+  {
     what: 'a port and a range',
     spec: { model, endpoint: { port: 20000, portRange: '20000-20010' } },
     says: /port and portRange exclude each other/,
@@ -197,6 +241,8 @@ const COMPANY: Readonly<Record<string, object>> = {
   'parallelism.data': { model, resources: { gpusPerNode: 0 } },
   'resources.memoryPerGpu': ROOM,
   'runtime.venv': { model, runtime: { type: 'venv' } },
+  'runtime.image': { model, runtime: { type: 'apptainer' } },
+  'runtime.mounts': { model, runtime: { type: 'apptainer', image: '/i.sif' } },
   'model.tokenFrom.secretKeyRef.name': { model: { ...model, tokenFrom: { secretKeyRef: { key: 'k' } } } },
   'model.tokenFrom.secretKeyRef.key': { model: { ...model, tokenFrom: { secretKeyRef: { name: 'n' } } } },
   'endpoint.apiKeyFrom.secretKeyRef.name': { model, endpoint: { apiKeyFrom: { secretKeyRef: { key: 'k' } } } },
