@@ -51,7 +51,7 @@ function launchFindings({ before, line }: Serving, at: At): readonly Finding[] {
       at(`${name} …`, before.find(({ text }) => path.basename(text) === name)?.line ?? line),
       ['srun', 'mpirun', 'torchrun', 'ray'].includes(name)
         ? 'the operator starts the ranks itself: spec.launcher'
-        : 'this version runs the engine from the host or a virtual environment: spec.runtime',
+        : 'the operator starts containers itself: spec.runtime.type, spec.runtime.image and spec.runtime.mounts',
     ),
   );
 }

@@ -50,7 +50,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   venv: venvRule,
   work_dir: leftRule('jobs run in no directory of their own'),
   log_dir: leftRule('logs are where the setting logDirectory says, for all deployments'),
-  bind: leftRule('this version runs no container: spec.runtime'),
+  bind: leftRule('mounts belong to a container: spec.runtime.mounts, beside spec.runtime.image'),
 };
 
 function field(name: string, kind: 'integer' | 'text'): Rule {
@@ -123,7 +123,12 @@ function venvRule(entry: Entry, context: Context): readonly Finding[] {
   return valueRule((said) => {
     if (said.words.join().startsWith('/'))
       return claimOf({ field: 'spec.runtime.venv', kind: 'path' }, said.words, said.setting, said.authority);
-    return [left(said.setting, 'this version runs the engine from the host or a virtual environment: spec.runtime')];
+    return [
+      left(
+        said.setting,
+        'name what the engine runs in: for a container spec.runtime.type, spec.runtime.image and spec.runtime.mounts',
+      ),
+    ];
   })(entry, context);
 }
 
