@@ -6,8 +6,8 @@
 #   VSO_MARKER                 whose job it is; every report begins with it
 #   VSO_MODULES=(…)            environment modules to load
 #   VSO_VENV                   Python virtual environment to use, or empty
-#   VSO_RUNTIME                host, venv or apptainer
-#   VSO_IMAGE                  container image: a path, or docker://… or oras://…, or empty
+#   VSO_RUNTIME                host, venv, apptainer or pyxis
+#   VSO_IMAGE                  container image: a path, or docker://…, oras://… or (Pyxis) REGISTRY#NAME, or empty
 #   VSO_MOUNTS=(…)             SOURCE or SOURCE:TARGET each, in the container
 #   VSO_ENGINE_TYPE            vllm, or stand-in, which needs neither GPUs nor a model
 #   VSO_ENGINE=(…)             the engine's argv; names, ports and a rank's own place are added here
@@ -83,7 +83,7 @@ NODE_FUNCTIONS=(
   node_program say node_name own_address read_secrets engine_words rank_environment run_node run_rank find_own_interface
   open_lifeline guard tell_guard be_a_child signal_session session_pids end_session has_ended nap hear
   runs_in_image container_program container_words mounted_paths is_mounted enter_container
-  hold_link check_node first_fault container_fault inner_fault say_inner_fault secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
+  hold_link check_node first_fault container_fault outer_fault inner_fault say_inner_fault check_inside secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
   cache_fault model_fault model_is_cached hub_fault peer_fault engine_variable hub_cache is_on_hub tell_stuck unwakeable
 )
 
@@ -126,6 +126,7 @@ supervisor() {
   OWN_PID=$BASHPID # $$ stays that of the batch shell
   DRAIN_ASKED='' ENGINE='' WATCH='' HOLDER='' PORT='' READY='' LINKS='' LINK_WATCH='' LINK_KEY='' SILENT=''
   RANK_ENDED='' TOLD='' UNHEARD='' RETRY_AT=0 READY_AGAIN_AT='' API_KEY='' PEER_PORTS=() TRY=0 HOST_ADDRESS='' INTERFACE=''
+  STEP_BEGINS=() STEP_OPTIONS=() ANSWERED=0
   IMAGE=$VSO_IMAGE PART='' CONTAINED=''
   OWN_NAME=vllm-slurm--job-$SLURM_JOB_ID
   LOG=/proc/$$/fd/1 # not /proc/self: inside a pipe that would be the pipe
@@ -193,7 +194,7 @@ supervise() {
       code_of_engine
       finish_or_blame 68 "$(why_it_ended "$?")"
     fi
-    [ "$VSO_NODES" = 1 ] || follow_log
+    ! runs_in_steps || follow_log
     pause 1
   done
   finish_or_blame 69 no-token
@@ -204,7 +205,7 @@ wait_for_end_of_either() {
     [ -z "$DRAIN_ASKED" ] || drain
     if [ -n "$UNHEARD" ] && [ "$SECONDS" -ge "$RETRY_AT" ]; then tell "$UNHEARD"; fi
     if [ -n "$READY_AGAIN_AT" ] && [ "$SECONDS" -ge "$READY_AGAIN_AT" ]; then READY_AGAIN_AT='' && tell "$TOLD"; fi
-    if [ -z "$READY" ] || [ "$VSO_NODES" -gt 1 ]; then follow_log; fi
+    if [ -z "$READY" ] || runs_in_steps; then follow_log; fi
     hear_links
     nap
   done
@@ -275,7 +276,7 @@ class_word() { echo "${CLASS_WORDS[$1]:-start}"; }
 # Of several ranks the first to end tells: what follows are echoes.
 why_it_ended() { # EXIT_CODE of the engine, or of srun
   local first
-  first=$([ "$VSO_NODES" -gt 1 ] && logged | grep -m1 -oE 'node=[^ ]+ rank=[0-9]+ ended unasked, exit [0-9]+')
+  first=$(runs_in_steps && logged | grep -m1 -oE 'node=[^ ]+ rank=[0-9]+ ended unasked, exit [0-9]+')
   if [[ $first =~ ^node=([^ ]+).*exit\ ([0-9]+)$ ]]; then
     echo "engine-exit-${BASH_REMATCH[2]}:${BASH_REMATCH[1]}"
   else
@@ -586,6 +587,13 @@ while os.getppid() == parent and os.path.exists("/proc/%d" % supervisor):
 '
 
 # ---------------------------------------------------------------------------------------------- the engine
+# Pyxis is a part of srun: what runs in its container is a step of its own, of one node too.
+runs_in_steps() { [ "$VSO_NODES" -gt 1 ] || [ "$VSO_RUNTIME" = pyxis ]; }
+run_step() { # [srun's OPTION…] COMMAND…: one task a node
+  exec "${STEP_BEGINS[@]}" srun --export=ALL --mpi=none --nodes="$VSO_NODES" --ntasks="$VSO_NODES" --ntasks-per-node=1 \
+    ${SLURM_CPUS_PER_TASK:+"--cpus-per-task=$SLURM_CPUS_PER_TASK"} --cpu-bind=none "$@"
+}
+
 # One node: the engine itself, in a session of its own. Several: srun, whose tasks do the same on each of them.
 start_engine() {
   [ ! -f "$LOG" ] || LOG_FROM=$(($(stat -Lc %s "$LOG") + 1))
@@ -596,10 +604,10 @@ start_engine() {
     exec {QUIET}>&-
     [ -z "${PORTS:-}" ] || exec {PORTS}<&-
     [ -z "$LINKS" ] || exec {LINKS}<&-
-    if [ "$VSO_NODES" -gt 1 ]; then
-      exec setsid srun --export=ALL --mpi=none --nodes="$VSO_NODES" --ntasks="$VSO_NODES" --ntasks-per-node=1 \
-        ${SLURM_CPUS_PER_TASK:+"--cpus-per-task=$SLURM_CPUS_PER_TASK"} --cpu-bind=none \
-        --kill-on-bad-exit=1 --wait=60 bash -c "$(node_program)" run_node
+    if runs_in_steps; then
+      enter_step
+      STEP_BEGINS=(setsid)
+      run_step --kill-on-bad-exit=1 --wait=60 "${STEP_OPTIONS[@]}" bash -c "$(node_program)" run_node
     fi
     engine_words 0
     rank_environment
@@ -615,7 +623,7 @@ start_engine() {
 
 end_engine() { # SECONDS it has to end by itself
   [ -n "$ENGINE" ] || return 0
-  if [ "$VSO_NODES" -gt 1 ]; then # srun would not pass a signal on, it would kill
+  if runs_in_steps; then # srun would not pass a signal on, it would kill
     timeout -k 1 5 scancel --signal=TERM "$SLURM_JOB_ID" >/dev/null 2>&1 &
     wait_hearing $!
     local deadline=$((SECONDS + $1))
@@ -651,6 +659,7 @@ run_node() {
   find_own_interface
   say "node=$(node_name) rank=$SLURM_NODEID address=$HOST_ADDRESS interface=${INTERFACE:-?}"
   rank_environment
+  [ "$VSO_NODES" -gt 1 ] || run_rank
   case $VSO_LAUNCHER in
     native) run_rank ;;
     torchrun)
@@ -768,7 +777,7 @@ read_secrets() {
 }
 
 # ---------------------------------------------------------------------------------------------- containers
-runs_in_image() { [ "$VSO_RUNTIME" = apptainer ]; }
+runs_in_image() { [ "$VSO_RUNTIME" = apptainer ] || [ "$VSO_RUNTIME" = pyxis ]; }
 container_program() { type -P apptainer || type -P singularity; }
 
 # What to put before a command that shall run in the image, into CONTAINER: nothing without one, or inside already. The
@@ -776,7 +785,7 @@ container_program() { type -P apptainer || type -P singularity; }
 container_words() {
   local mount
   CONTAINER=()
-  if ! runs_in_image || [ -n "$CONTAINED" ]; then return 0; fi
+  if [ "$VSO_RUNTIME" != apptainer ] || [ -n "$CONTAINED" ]; then return 0; fi
   CONTAINER=("$(container_program)" exec)
   if [ "$VSO_GPUS_PER_NODE" = 0 ]; then :
   elif [ -z "$(type -P nvidia-smi)" ] && [ -d /sys/class/kfd/kfd/topology/nodes ]; then CONTAINER+=(--rocm)
@@ -790,6 +799,23 @@ container_words() {
 enter_container() {
   container_words
   if [ "${#CONTAINER[@]}" = 0 ]; then return 0; fi
+  read_secrets
+  CONTAINED=1
+}
+
+# The same by Pyxis, whose container srun makes: what a step in the image is to be told, into STEP_OPTIONS. The environment
+# comes along here too, but for what the image has by the same name.
+enter_step() {
+  local mount mounts=''
+  STEP_OPTIONS=()
+  [ "$VSO_RUNTIME" = pyxis ] || return 0
+  while IFS= read -r mount; do mounts+=,$mount:$mount; done < <(mounted_paths)
+  for mount in "${VSO_MOUNTS[@]}"; do
+    [[ $mount == *:* ]] || mount=$mount:$mount
+    mounts+=,$mount
+  done
+  STEP_OPTIONS=("--container-image=$IMAGE" --container-workdir=/ --no-container-entrypoint)
+  [ -z "$mounts" ] || STEP_OPTIONS+=("--container-mounts=${mounts#,}")
   read_secrets
   CONTAINED=1
 }
@@ -904,6 +930,9 @@ prepare_runtime() {
     # The host's Python is not the image's, and of the container's options some would hide from us what runs in it.
     unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
     for name in CLEANENV CONTAIN CONTAINALL PID NET NETWORK; do unset "APPTAINER_$name" "SINGULARITY_$name"; done
+    # The image may have another home directory, and another word for where the cache is.
+    ! is_on_hub || VSO_ENGINE_ENVIRONMENT=("HF_HUB_CACHE=$(hub_cache)" "${VSO_ENGINE_ENVIRONMENT[@]}")
+    if [ "$VSO_RUNTIME" = pyxis ] && ! srun --container-image=none --help >/dev/null; then finish 77 pyxis-missing; fi
   fi
   [ -n "$VSO_VENV" ] || return 0
   export VIRTUAL_ENV="$VSO_VENV" PATH="$VSO_VENV/bin:$PATH"
@@ -925,15 +954,15 @@ find_module_command() {
 # Whole or not at all, so that two jobs may do it side by side.
 fetch_image() {
   local folder key program code
-  if ! runs_in_image || [[ $VSO_IMAGE != *://* ]]; then return 0; fi
+  if [ "$VSO_RUNTIME" != apptainer ] || [[ $VSO_IMAGE != *://* ]]; then return 0; fi
   folder=$(engine_variable HF_HOME)
   if [ -z "$folder" ] || is_mounted "$folder"; then folder=$HOME/.cache; fi
   read -r key _ < <(sha256sum <<<"$VSO_IMAGE")
   folder+=/vllm-slurm-images IMAGE=$folder/${key:0:32}.sif
   [ ! -r "$IMAGE" ] || return 0
   program=$(container_program)
-  [ -n "$program" ] || finish 77 "runtime-missing:$(node_name)"
-  mkdir -p "$folder" || finish 72 "cache-not-writable:$(node_name)"
+  [ -n "$program" ] || finish 77 runtime-missing
+  mkdir -p "$folder" || finish 78 image-not-fetched
   PART=$IMAGE.$SLURM_JOB_ID
   say "fetching $VSO_IMAGE into $IMAGE"
   (
@@ -982,17 +1011,21 @@ node_name() { echo "${SLURMD_NODENAME:-$HOSTNAME}"; }
 # What would cost minutes of loading to find out, or die without a word that names the node. A node answers with a line
 # `NODE CODE WORD`; it finds out itself, so that the cause survives where nobody can read the log.
 preflight() {
-  local line='' piece answers=() status deadline=$((SECONDS + PREFLIGHT_SECONDS))
+  ask_all "$((SECONDS + PREFLIGHT_SECONDS))" check_node
+  [ "$VSO_RUNTIME" = pyxis ] || return 0
+  # srun fetches the image here, where nobody has it yet.
+  ask_all "$VSO_START_SECONDS" check_inside
+  if [ "$ANSWERED" -lt "$VSO_NODES" ] && [ "$SECONDS" -lt "$VSO_START_SECONDS" ]; then finish 78 image-unusable; fi
+}
+ask_all() { # DEADLINE FUNCTION: on each node; ends the script for what they found
+  local line='' piece answers=() status
   exec {ANSWERS}< <(
     be_a_child
-    if [ "$VSO_NODES" = 1 ]; then check_node; else
-      exec srun --export=ALL --mpi=none --nodes="$VSO_NODES" --ntasks="$VSO_NODES" --ntasks-per-node=1 \
-        ${SLURM_CPUS_PER_TASK:+"--cpus-per-task=$SLURM_CPUS_PER_TASK"} --cpu-bind=none \
-        bash -c "$(node_program)" check_node </dev/null
-    fi
+    if [ "$2" = check_inside ]; then enter_step; elif [ "$VSO_NODES" = 1 ]; then "$2"; exit; fi
+    run_step "${STEP_OPTIONS[@]}" bash -c "$(node_program)" "$2" </dev/null
   )
   local asked=$!
-  while [ "$SECONDS" -lt "$deadline" ]; do
+  while [ "$SECONDS" -lt "$1" ]; do
     read -r -t 0.4 -u "$ANSWERS" piece
     status=$?
     line+=$piece # the time may be up in the middle of a line
@@ -1008,7 +1041,8 @@ preflight() {
     [ "$code" != "$worst" ] || nodes+=,$node
   done < <(printf '%s\n' "${answers[@]}" | awk '$2 ~ /^[67][0-9]$/ {print $2, $3, $1}' | sort)
   [ -z "$worst" ] || finish "$worst" "$worst_word:${nodes#,}"
-  [ "${#answers[@]}" = "$VSO_NODES" ] || finish_if_lost
+  ANSWERED=${#answers[@]}
+  [ "$ANSWERED" = "$VSO_NODES" ] || finish_if_lost
 }
 finish_if_lost() {
   local lost
@@ -1022,22 +1056,27 @@ check_node() {
   fault=$(first_fault)
   echo "$(node_name) ${fault:-0 ok}"
 }
+check_inside() {
+  local fault
+  fault=$(inner_fault)
+  echo "$(node_name) ${fault:-0 ok}"
+}
 # Each says `CODE WORD` and succeeds, or has found nothing. The nodes meet first: a node that has found something else
 # would keep the others waiting.
 first_fault() {
-  peer_fault || secret_fault || gpu_fault || if runs_in_image; then container_fault; else inner_fault; fi
+  peer_fault || secret_fault || gpu_fault || case $VSO_RUNTIME in
+    apptainer) container_fault ;;
+    pyxis) outer_fault ;;
+    *) inner_fault ;;
+  esac
 }
 inner_fault() { engine_fault || launcher_fault || cache_fault || model_fault || hub_fault; }
 
-# What the engine will see is asked inside.
-container_fault() {
-  local mount missing='' program answer cache
-  program=$(container_program)
+# What a container is made of, as the node has it.
+outer_fault() {
+  local mount missing='' cache
   for mount in "${VSO_MOUNTS[@]}"; do [ -e "${mount%%:*}" ] || missing=${mount%%:*}; done
-  if [ -z "$program" ]; then
-    say "node=$(node_name) has neither apptainer nor singularity"
-    echo 77 runtime-missing
-  elif [ ! -r "$IMAGE" ] || { [ -d "$IMAGE" ] && [ ! -x "$IMAGE" ]; }; then
+  if [[ $IMAGE == /* ]] && { [ ! -r "$IMAGE" ] || { [ -d "$IMAGE" ] && [ ! -x "$IMAGE" ]; }; }; then
     say "node=$(node_name) cannot read $IMAGE"
     echo 78 image-missing
   elif [ -n "$missing" ]; then
@@ -1045,22 +1084,34 @@ container_fault() {
     echo 78 mount-missing
   else
     cache=$(hub_cache)
-    if ! is_mounted "$cache" && cache_fault; then return 0; fi # made here: what is not there cannot be mounted
-    answer=$(
-      enter_container
-      timeout -k 1 "$CONTAINER_SECONDS" "${CONTAINER[@]}" bash -c "$(node_program)" say_inner_fault </dev/null
-      [ $? != 124 ] || echo 0 late
-    )
-    answer=${answer##*$'\n'}
-    case $answer in
-      '0 '*) return 1 ;;
-      [67][0-9]' '*) echo "$answer" ;;
-      *)
-        say "node=$(node_name) gets no container with bash of $IMAGE by $program"
-        echo 78 image-unusable
-        ;;
-    esac
+    ! is_mounted "$cache" && cache_fault # made here: what is not there cannot be mounted
   fi
+}
+
+# What the engine will see is asked inside.
+container_fault() {
+  local program answer
+  program=$(container_program)
+  if [ -z "$program" ]; then
+    say "node=$(node_name) has neither apptainer nor singularity"
+    echo 77 runtime-missing
+    return 0
+  fi
+  ! outer_fault || return 0
+  answer=$(
+    enter_container
+    timeout -k 1 "$CONTAINER_SECONDS" "${CONTAINER[@]}" bash -c "$(node_program)" say_inner_fault </dev/null
+    [ $? != 124 ] || echo 0 late
+  )
+  answer=${answer##*$'\n'}
+  case $answer in
+    '0 '*) return 1 ;;
+    [67][0-9]' '*) echo "$answer" ;;
+    *)
+      say "node=$(node_name) gets no container with bash of $IMAGE by $program"
+      echo 78 image-unusable
+      ;;
+  esac
 }
 say_inner_fault() { inner_fault || echo 0 ok; }
 

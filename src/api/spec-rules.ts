@@ -23,7 +23,7 @@ const nodes = orElse('resources.nodes', '1');
 const gpusPerNode = orElse('resources.gpusPerNode', '1');
 const gpus = `(${nodes} * ${gpusPerNode})`;
 const data = orElse('parallelism.data', '1');
-const inImage = isWord('runtime.type', 'apptainer');
+const inImage = `(${isWord('runtime.type', 'apptainer')} || ${isWord('runtime.type', 'pyxis')})`;
 const stages = orElse('parallelism.pipeline', `(${data} > 1 ? 1 : ${nodes})`);
 
 export const SPEC_RULES: readonly Rule[] = [
@@ -71,12 +71,20 @@ export const SPEC_RULES: readonly Rule[] = [
   },
   {
     rule: withoutPreset(`${present('runtime.image')} == ${inImage}`),
-    message: 'runtime.image is required when runtime.type is apptainer, and has no use otherwise',
+    message: 'runtime.image is required when runtime.type is apptainer or pyxis, and has no use otherwise',
     fieldPath: '.runtime',
   },
   {
     rule: withoutPreset(given(`!${present('runtime.mounts')} || self.runtime.mounts.size() == 0`, inImage)),
-    message: 'runtime.mounts has no use unless runtime.type is apptainer',
+    message: 'runtime.mounts has no use unless runtime.type is apptainer or pyxis',
+    fieldPath: '.runtime',
+  },
+  {
+    rule: given(
+      `!${isWord('runtime.type', 'pyxis')} || !${present('runtime.image')}`,
+      "!self.runtime.image.startsWith('oras://')",
+    ),
+    message: 'runtime.image of an ORAS registry goes with runtime.type apptainer alone',
     fieldPath: '.runtime',
   },
   ...(['model.uri', 'model.cache.path'] as const).map((field) => ({

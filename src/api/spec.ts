@@ -213,10 +213,10 @@ export const Spec = z
     runtime: z
       .strictObject({
         type: z
-          .enum(['host', 'venv', 'apptainer'])
+          .enum(['host', 'venv', 'apptainer', 'pyxis'])
           .default('host')
           .describe(
-            '`host`: the engine is on PATH of the compute node. `venv`: a Python virtual environment on a shared file system. `apptainer`: a container image, run by `apptainer exec` (or `singularity exec`) on each node.',
+            '`host`: the engine is on PATH of the compute node. `venv`: a Python virtual environment on a shared file system. `apptainer`: a container image, run by `apptainer exec` (or `singularity exec`) on each node. `pyxis`: a container image, run by the plugin Pyxis of SLURM, with Enroot.',
           ),
         venv: oneLine(1024)
           .regex(/^\//, 'must be an absolute path')
@@ -229,7 +229,7 @@ export const Spec = z
           )
           .optional()
           .describe(
-            'The container image; required for type apptainer: a `.sif` file or a directory the compute nodes share, or `docker://…` and `oras://…`, which the first job turns into a file beside the model cache. Its weights and cache are mounted at their own paths.',
+            'The container image; required for the types apptainer and pyxis: a file (`.sif`; `.sqsh` for pyxis) or a directory the compute nodes share, or `docker://…`, or for apptainer `oras://…`. With apptainer the first job turns one of a registry into a file beside the model cache. Its weights and cache are mounted at their own paths.',
           ),
         mounts: z
           .array(

@@ -153,16 +153,17 @@ function venvBelongsToItsRuntime({ runtime, engine }: Spec): readonly Complaint[
 }
 
 function imageBelongsToItsRuntime({ runtime }: Spec): readonly Complaint[] {
+  const at = ['runtime', 'image'];
+  if (runtime.type === 'pyxis' && runtime.image?.startsWith('oras://'))
+    return [{ at, message: 'goes with spec.runtime.type apptainer alone: Enroot knows no oras://' }];
   if (runsInImage(runtime))
-    return runtime.image === undefined
-      ? [{ at: ['runtime', 'image'], message: `is required, as spec.runtime.type is ${runtime.type}` }]
-      : [];
+    return runtime.image === undefined ? [{ at, message: `is required, as spec.runtime.type is ${runtime.type}` }] : [];
   const useless = { image: runtime.image !== undefined, mounts: runtime.mounts.length > 0 };
   return (['image', 'mounts'] as const)
     .filter((field) => useless[field])
     .map((field) => ({
       at: ['runtime', field],
-      message: `has no use while spec.runtime.type is ${runtime.type}: set that to apptainer`,
+      message: `has no use while spec.runtime.type is ${runtime.type}: set that to apptainer or pyxis`,
     }));
 }
 

@@ -1,5 +1,6 @@
 import { marker } from '../slurm/identity.ts';
 import { engineCommand, modelArgument } from './arguments.ts';
+import { imageArgument } from './container.ts';
 import { engineEnvironment } from './environment.ts';
 import { allowedPorts, rendezvousPorts } from './ports.ts';
 import type { LaunchInput } from './script.ts';
@@ -62,7 +63,7 @@ export function variablesUnder(
     VSO_MODULES: spec.runtime.modules,
     VSO_VENV: spec.runtime.venv ?? '',
     VSO_RUNTIME: spec.runtime.type,
-    VSO_IMAGE: spec.runtime.image ?? '',
+    VSO_IMAGE: imageArgument(spec.runtime),
     VSO_MOUNTS: spec.runtime.mounts,
     VSO_ENGINE_TYPE: spec.engine.type,
     VSO_ENGINE: engineCommand(spec, site),

@@ -68,7 +68,7 @@ describe('a models.yaml of vec-inf', () => {
         'bge-base-en-v1.5.model_family: it is for people, and says nothing to SLURM or vLLM',
         'bge-base-en-v1.5.model_type: vLLM finds out from the model itself what it is',
         'bge-base-en-v1.5.vocab_size: it is for people, and says nothing to SLURM or vLLM',
-        'bge-base-en-v1.5.venv: this version runs the engine from the host or a virtual environment: spec.runtime',
+        'bge-base-en-v1.5.venv: name what the engine runs in: for a container spec.runtime.type, spec.runtime.image and spec.runtime.mounts',
       ],
     );
     assert.deepEqual(warningsOf(imported), [

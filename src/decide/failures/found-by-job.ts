@@ -95,6 +95,16 @@ export const FOUND_BY_JOB = [
   },
   {
     reason: 'Misconfigured',
+    match: { exitCodes: [77], why: /^pyxis-missing/ },
+    blame: 'configuration',
+    retry: 'never',
+    spendsBudget: true,
+    summary: 'SLURM there is without the plugin Pyxis: its srun knows no --container-image',
+    advice: 'set spec.runtime.type to apptainer or venv, or ask the administrators for Pyxis and Enroot',
+    source: "config/launch/serve.sh exit code 77, recorded with SLURM 22.05's srun",
+  },
+  {
+    reason: 'Misconfigured',
     match: { exitCodes: [77] },
     blame: 'configuration',
     retry: 'never',
@@ -126,11 +136,15 @@ export const FOUND_BY_JOB = [
   },
   {
     reason: 'StorageFailed',
-    match: { exitCodes: [78], why: /^image-not-fetched/, log: /no space left on device|[Dd]isk quota exceeded/ },
+    match: {
+      exitCodes: [78],
+      why: /^image-not-fetched/,
+      log: /no space left on device|[Dd]isk quota exceeded|mkdir: cannot create directory/,
+    },
     blame: 'configuration',
     retry: 'never',
     spendsBudget: true,
-    summary: 'there is no room for the container image',
+    summary: 'there is no room for the container image, or it cannot be written',
     advice:
       'set spec.model.cache.path to where there is room; Apptainer also needs some in ~/.apptainer and in /tmp of the node; then set spec.suspend to true and back',
     source: 'config/launch/serve.sh exit code 78; errno(3): ENOSPC, EDQUOT',
@@ -168,7 +182,7 @@ export const FOUND_BY_JOB = [
     spendsBudget: true,
     summary: 'no container can be started from the image',
     advice:
-      'read the log tail for what Apptainer says; spec.runtime.image must be whole, made for this kind of processor and hold bash and coreutils',
+      'read the log tail for what Apptainer or Enroot says; spec.runtime.image must be whole, made for this kind of processor and hold bash and coreutils',
     source: 'config/launch/serve.sh exit code 78, recorded with Apptainer 1.4.5',
   },
   {

@@ -63,6 +63,7 @@ install_apptainer() {
 install_image() {
   debootstrap --variant=minbase bookworm "$folder/image" >&2
   rm -rf "$folder"/image/var/{cache/apt,lib/apt/lists}
+  chmod 755 "$folder/image/root" # what a test mounts may lie below a folder of that name
   # What a test mounts is what `vllm` is.
   printf '#!/bin/bash\nexec /opt/node/bin/node /opt/stand-in/stand-in.ts "$@"\n' >"$folder/image/usr/local/bin/vllm"
   chmod 755 "$folder/image/usr/local/bin/vllm"

@@ -88,6 +88,16 @@ export const SPECS: readonly SpecCase[] = [
     what: 'an image of a registry',
     spec: { model, runtime: { type: 'apptainer', image: 'docker://vllm/vllm-openai:v0.11.0' } },
   },
+  {
+    what: 'an image for Pyxis',
+    spec: { model, runtime: { type: 'pyxis', image: 'docker://nvcr.io/nvidia/vllm:1', mounts: ['/data'] } },
+  },
+  { what: 'no image for Pyxis', spec: { model, runtime: { type: 'pyxis' } }, says: /runtime\.image is required/ },
+  {
+    what: 'an image that Enroot cannot have',
+    spec: { model, runtime: { type: 'pyxis', image: 'oras://host/vllm:1' } },
+    says: /apptainer alone/,
+  },
   ...['vllm.sif', 'docker:///x', 'http://x/y', 'docker://a b', 'docker-daemon://x'].map((image) => ({
     what: `the image ${image}`,
     spec: { model, runtime: { type: 'apptainer', image } },
