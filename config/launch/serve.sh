@@ -5,7 +5,7 @@
 # The operator writes the #SBATCH lines and these assignments in front of this text and pipes the whole to sbatch:
 #   VSO_MARKER                 whose job it is; every report begins with it
 #   VSO_MODULES=(…)            environment modules to load
-#   VSO_VENV                   Python virtual environment to use, or empty
+#   VSO_VENV                   Python virtual environment to use, conda's own kind too, or empty
 #   VSO_RUNTIME                host, venv, apptainer or pyxis
 #   VSO_IMAGE                  container image: a path, or docker://…, oras://… or (Pyxis) REGISTRY#NAME, or empty
 #   VSO_MOUNTS=(…)             SOURCE or SOURCE:TARGET each, in the container
@@ -833,9 +833,10 @@ mounted_paths() {
   done
 }
 is_mounted() { # PATH
-  local mount
+  local mount target
   for mount in "${VSO_MOUNTS[@]}"; do
-    if [[ $1/ == "${mount#*:}"/* ]]; then return 0; fi
+    target=${mount#*:}
+    if [[ $1/ == "${target%/}"/* ]]; then return 0; fi
   done
   return 1
 }
@@ -934,9 +935,25 @@ prepare_runtime() {
     ! is_on_hub || VSO_ENGINE_ENVIRONMENT=("HF_HUB_CACHE=$(hub_cache)" "${VSO_ENGINE_ENVIRONMENT[@]}")
     if [ "$VSO_RUNTIME" = pyxis ] && ! srun --container-image=none --help >/dev/null; then finish 77 pyxis-missing; fi
   fi
-  [ -n "$VSO_VENV" ] || return 0
-  export VIRTUAL_ENV="$VSO_VENV" PATH="$VSO_VENV/bin:$PATH"
-  unset PYTHONHOME
+  [ -z "$VSO_VENV" ] || activate
+}
+
+# An environment of conda's has no bin/activate of its own, and packages in it that want to be told.
+activate() {
+  local script
+  export PATH="$VSO_VENV/bin:$PATH"
+  unset PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+  if [ ! -d "$VSO_VENV/conda-meta" ]; then
+    export VIRTUAL_ENV="$VSO_VENV"
+    return
+  fi
+  export CONDA_PREFIX="$VSO_VENV"
+  set +u
+  for script in "$VSO_VENV"/etc/conda/activate.d/*.sh; do
+    # shellcheck disable=SC1090
+    [ ! -r "$script" ] || . "$script"
+  done
+  set -u
 }
 
 find_module_command() {

@@ -216,7 +216,7 @@ export const Spec = z
           .enum(['host', 'venv', 'apptainer', 'pyxis'])
           .default('host')
           .describe(
-            '`host`: the engine is on PATH of the compute node. `venv`: a Python virtual environment on a shared file system. `apptainer`: a container image, run by `apptainer exec` (or `singularity exec`) on each node. `pyxis`: a container image, run by the plugin Pyxis of SLURM, with Enroot.',
+            '`host`: the engine is on PATH of the compute node. `venv`: a Python virtual environment, or one of conda, on a shared file system. `apptainer`: a container image, run by `apptainer exec` (or `singularity exec`) on each node. `pyxis`: a container image, run by the plugin Pyxis of SLURM, with Enroot.',
           ),
         venv: oneLine(1024)
           .regex(/^\//, 'must be an absolute path')

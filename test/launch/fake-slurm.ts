@@ -1,7 +1,8 @@
 /**
  * The programs of Slurm that a job calls, as shell texts, for any number of "nodes" on this machine. What `STATE` (a
  * directory) holds is what a test can do to them: `comments` gets every report; `deaf` makes reports fail; `lost-NODE`
- * makes a node one that runs nothing any more and whose end srun does not notice.
+ * makes a node one that runs nothing any more and whose end srun does not notice. Where `FAKE_PYXIS` names a file, srun
+ * takes the options of Pyxis and keeps them there, a line each step that has some.
  */
 export function fakeSlurm(state: string, nodes: readonly string[]): Readonly<Record<string, string>> {
   const head = `#!/bin/bash\nSTATE='${state}'\nNODES=(${nodes.join(' ')})\n`;
@@ -19,14 +20,20 @@ esac
 
 /** Each task is the leader of its process group, which is all the fake knows of it. */
 const SRUN = `
-step='' nodes=("\${NODES[@]}") killing=''
+step='' nodes=("\${NODES[@]}") killing='' container=''
 while [[ $1 == --* ]]; do
   case $1 in
     --nodelist=*) nodes=("\${1#*=}") ;;
     --kill-on-bad-exit=1) killing=1 step=$STATE/step ;;
+    --container-*=* | --no-container-*)
+      [ -n "$FAKE_PYXIS" ] || { echo "srun: unrecognized option '$1'" >&2; exit 255; }
+      container+="<$1>"
+      ;;
+    --help) exit 0 ;;
   esac
   shift
 done
+[ -z "$container" ] || echo "$container \${*: -1}" >>"$FAKE_PYXIS"
 declare -A name_of
 end_all() { for pid in "\${!name_of[@]}"; do kill -KILL -- "-$pid" 2>/dev/null; done; }
 trap 'end_all; exit 143' TERM

@@ -302,6 +302,29 @@ describe('a job on its node', { concurrency: 6 }, async () => {
     await job.exited;
   });
 
+  it('uses an environment of conda’s as conda would, its packages’ own words included', async (test) => {
+    const conda = await mkdtemp(path.join(os.tmpdir(), 'vllm-slurm-conda-'));
+    test.after(() => rm(conda, { recursive: true }));
+    for (const folder of ['conda-meta', 'bin', 'etc/conda/activate.d'])
+      await mkdir(path.join(conda, folder), { recursive: true });
+    await symlink('/bin/false', path.join(conda, 'bin/python'));
+    await writeFile(path.join(conda, 'etc/conda/activate.d/a.sh'), 'export OF_A_PACKAGE="$CONDA_PREFIX<$UNSET>"\n');
+    const job = await node.start({
+      variables: { VSO_VENV: conda },
+      environment: { VIRTUAL_ENV: '/of/a/login/shell', CONDA_PREFIX: '/of/a/login/shell' },
+    });
+    await job.reached('ready');
+    const [engine = 0] = await enginesOf(job);
+    const environment = (await readFile(`/proc/${engine}/environ`, 'utf8')).split('\0');
+    assert.deepEqual(environment.filter((one) => /^(CONDA_PREFIX|VIRTUAL_ENV|OF_A_PACKAGE)=/.test(one)).sort(), [
+      `CONDA_PREFIX=${conda}`,
+      `OF_A_PACKAGE=${conda}<>`,
+    ]);
+    assert.ok(environment.some((one) => one.startsWith(`PATH=${conda}/bin:`)));
+    job.signal('SIGTERM');
+    await job.exited;
+  });
+
   it('says 64 where its modules are missing', async () => {
     const moduleless = await node.start({
       variables: { VSO_MODULES: ['no-such-module/1.0'] },
