@@ -37,7 +37,7 @@ export const Settings = z
     logDirectory: localPath()
       .default('$XDG_STATE_HOME/vllm-slurm/logs')
       .describe(
-        'Where jobs write their logs, one file an attempt. On a cluster it must be on a file system the compute nodes share.',
+        'Where jobs write their logs, one file an attempt. On a cluster it must be on a file system the compute nodes share; with cluster.ssh.host it is a path over there.',
       ),
     catalogDirectory: localPath()
       .optional()
@@ -48,7 +48,7 @@ export const Settings = z
     secretDirectory: localPath()
       .default('$XDG_STATE_HOME/vllm-slurm/secrets')
       .describe(
-        'Where tokens and API keys lie for the jobs, in files only this user can read, as long as their attempt lasts. On a cluster it must be on a file system the compute nodes share; with cluster.commandPrefix too, for the files are written here.',
+        'Where tokens and API keys lie for the jobs, in files only this user can read, as long as their attempt lasts. On a cluster it must be on a file system the compute nodes share; with cluster.commandPrefix too, for the files are written here. With cluster.ssh.host it is a path over there.',
       ),
     portRange: z
       .string()
@@ -77,7 +77,46 @@ export const Settings = z
           .array(z.string().min(1))
           .max(32)
           .default([])
-          .describe('Put before every SLURM command, to reach a cluster from elsewhere: `[ssh, login1]`.'),
+          .describe('Put before every SLURM command, to reach a cluster from elsewhere. By ssh rather `cluster.ssh`.'),
+        ssh: z
+          .strictObject({
+            host: z
+              .string()
+              .max(255)
+              .regex(/^[A-Za-z0-9_[][A-Za-z0-9_.@%:+[\]-]*$/, 'must be a host name, a name of ~/.ssh/config, or USER@HOST')
+              .optional()
+              .meta({ examples: ['login1'] })
+              .describe('Where SLURM’s commands run: a name of `~/.ssh/config`, or `USER@HOST`. Default: here.'),
+            configFile: localPath()
+              .optional()
+              .meta({ examples: ['~/.ssh/cluster.conf'] })
+              .describe('In place of `~/.ssh/config`.'),
+            options: z
+              .array(
+                z
+                  .string()
+                  .max(1024)
+                  .regex(/^[A-Za-z0-9]+=[^\n\r]+$/, 'must be NAME=VALUE, as of ssh -o'),
+              )
+              .max(32)
+              .default([])
+              .meta({ examples: [['IdentityFile=~/.ssh/vllm-slurm']] })
+              .describe('Options of ssh, before those of its configuration. Host keys are checked whatever they say.'),
+            files: z
+              .boolean()
+              .default(true)
+              .describe(
+                'Whether `logDirectory` and `secretDirectory` are over there, and read and written through the connection. Switched off: on a file system that is here too.',
+              ),
+            endpoints: z
+              .boolean()
+              .default(true)
+              .describe(
+                'Whether endpoints are asked through the connection, by port forwarding. Switched off: compute nodes are reached from here.',
+              ),
+          })
+          .prefault({})
+          .describe('The cluster behind one ssh connection that stands (docs/how-to/ssh.md).'),
         binDirectory: z
           .string()
           .min(1)
@@ -277,6 +316,10 @@ export const Settings = z
       })
       .prefault({})
       .describe('What the operator says, on stderr.'),
+  })
+  .refine(({ cluster }) => cluster.ssh.host === undefined || cluster.commandPrefix.length === 0, {
+    path: ['cluster', 'commandPrefix'],
+    message: 'cluster.ssh.host leads to the cluster already: set one of the two',
   })
   .refine(({ cluster, doubtWindowSeconds }) => doubtWindowSeconds > cluster.timeoutSeconds, {
     path: ['doubtWindowSeconds'],

@@ -1,8 +1,8 @@
 import { Agent } from 'undici';
 import { type Clock, withinMs } from '../clock.ts';
+import { createTurnstile } from '../turnstile.ts';
 import { askEndpoint } from './ask-endpoint.ts';
 import type { ProbeMemory, Prober, ProbeTarget } from './prober.ts';
-import { createTurnstile } from './turnstile.ts';
 
 export type HttpProberOptions = {
   readonly clock: Clock;

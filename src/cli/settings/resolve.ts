@@ -72,12 +72,20 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     return path.resolve(from?.base ?? places.home, expand(value, places));
   };
   const { kubeconfig, tenancyFile } = settings.kubernetes;
+  const { ssh } = settings.cluster;
   return {
     ...settings,
     kubernetes: {
       ...settings.kubernetes,
       ...(kubeconfig !== undefined && { kubeconfig: absolute(kubeconfig, 'kubernetes', 'kubeconfig') }),
       ...(tenancyFile !== undefined && { tenancyFile: absolute(tenancyFile, 'kubernetes', 'tenancyFile') }),
+    },
+    cluster: {
+      ...settings.cluster,
+      ssh: {
+        ...ssh,
+        ...(ssh.configFile !== undefined && { configFile: absolute(ssh.configFile, 'cluster', 'ssh', 'configFile') }),
+      },
     },
     directory: absolute(settings.directory, 'directory'),
     logDirectory: absolute(settings.logDirectory, 'logDirectory'),
