@@ -83,7 +83,10 @@ export const Settings = z
             host: z
               .string()
               .max(255)
-              .regex(/^[A-Za-z0-9_[][A-Za-z0-9_.@%:+[\]-]*$/, 'must be a host name, a name of ~/.ssh/config, or USER@HOST')
+              .regex(
+                /^[A-Za-z0-9_[][A-Za-z0-9_.@%:+[\]-]*$/,
+                'must be a host name, a name of ~/.ssh/config, or USER@HOST',
+              )
               .optional()
               .meta({ examples: ['login1'] })
               .describe('Where SLURM’s commands run: a name of `~/.ssh/config`, or `USER@HOST`. Default: here.'),

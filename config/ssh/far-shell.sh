@@ -42,6 +42,18 @@ vllm_log_names() { # DIRECTORY PREFIX
 vllm_make_logs() { # DIRECTORY
   mkdir -p -- "$1"
 }
+vllm_look_at_logs() { # DIRECTORY
+  if [ -d "$1" ]; then
+    if [ -w "$1" ] && [ -x "$1" ]; then echo writable; else echo unusable; fi
+  else
+    above=$1
+    while [ ! -e "$above" ] && [ ! -L "$above" ]; do above=$(dirname -- "$above"); done
+    if [ -d "$above" ] && [ -w "$above" ]; then echo absent; else echo unusable; fi
+  fi
+}
+vllm_log_remove() { # FILE
+  is_log "$1" && rm -f -- "$1"
+}
 is_log() {
   if [ -f "$1" ] && [ ! -L "$1" ] && [ -r "$1" ]; then return 0; fi
   refuse "$1 is no file that can be read"
@@ -113,7 +125,8 @@ permitted() {
     '4:vllm_log_piece '*) is_number "$3" && is_number "$4" && is_inside "$logs" "$2" ;;
     '2:vllm_log_size '*) is_inside "$logs" "$2" ;;
     '3:vllm_log_names '*) is_leaf "$3" && is_inside "$logs" "$2/any" ;;
-    '2:vllm_make_logs '*) [ "$2" = "$logs" ] ;;
+    '2:vllm_make_logs '* | '2:vllm_look_at_logs '*) [ "$2" = "$logs" ] ;;
+    '2:vllm_log_remove '*/doctor-*.out) is_inside "$logs" "$2" ;;
     '4:vllm_secret_write '*) [ "$2" = "$secrets" ] && is_leaf "$3" && is_leaf "$4" && [ "$bytes" -le 16384 ] ;;
     '4:vllm_secret_read '* | '4:vllm_secret_remove '*) [ "$2" = "$secrets" ] && is_leaf "$3" && is_leaf "$4" ;;
     '3:vllm_secret_names '*) [ "$2" = "$secrets" ] && is_leaf "$3" ;;

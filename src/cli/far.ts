@@ -19,7 +19,7 @@ export type Far = {
   /** @param owner the store's id */
   readonly secretFiles: ((owner: string) => SecretFiles) | undefined;
   /** Undefined where compute nodes are reached from here. */
-  readonly route: Forwards['route'] | undefined;
+  readonly way: Forwards | undefined;
   close(): Promise<void>;
 };
 
@@ -55,7 +55,7 @@ export function openFar(
     runner,
     logs: ssh.files ? createFarLogs(runner) : undefined,
     secretFiles: ssh.files ? (owner) => createFarSecrets({ runner, directory, owner }) : undefined,
-    route: ssh.endpoints ? createForwards(connection).route : undefined,
+    way: ssh.endpoints ? createForwards(connection, runner) : undefined,
     async close() {
       await runner.close();
       await connection.close();

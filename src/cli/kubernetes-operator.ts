@@ -119,7 +119,7 @@ export async function startKubernetesOperator(
     async (termStore) => {
       // What the leader before did in its last moments is seen before anything is decided.
       while (leads() && !(await opened.value.refresh()).ok) await delay(REFRESH_RETRY_MS);
-      const prober = createHttpProber({ clock, ...(far?.route && { route: far.route }) });
+      const prober = createHttpProber({ clock, ...(far?.way && { way: far.way }) });
       const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
       const ports = { slurm: scoped, store: termStore, prober, events, secrets };
       const deps = depsOf(cli, { settings, catalog }, log, known, ports, far);

@@ -60,7 +60,13 @@ async function withLogs(cli: Cli, settings: Settings, use: (place: LogPlace) => 
   }
 }
 
-async function logs(cli: Cli, place: LogPlace, resource: Resource, directory: string, options: LogsOptions): Promise<number> {
+async function logs(
+  cli: Cli,
+  place: LogPlace,
+  resource: Resource,
+  directory: string,
+  options: LogsOptions,
+): Promise<number> {
   let files: readonly LogFile[];
   try {
     files = await logFiles(place, directory, resource.key);

@@ -64,7 +64,7 @@ export async function startOperator(
     await store.close();
     return telemetry;
   }
-  const prober = createHttpProber({ clock: cli.clock, ...(far?.route && { route: far.route }) });
+  const prober = createHttpProber({ clock: cli.clock, ...(far?.way && { way: far.way }) });
   const warn = (message: string): void => log.warn(message);
   const events = createEventFiles(settings.directory, warn);
   const secrets = createStandaloneSecrets({ environment: cli.environment, clock: cli.clock, warn });

@@ -1,4 +1,5 @@
 import { readableEnd } from '../probe/log-tail.ts';
+import { err, ok, type Result } from '../result.ts';
 import { describeRun } from '../slurm/cli/outcome.ts';
 import type { Ran, Runner } from '../slurm/cli/run.ts';
 
@@ -8,6 +9,10 @@ export type FarLogs = {
   tail(path: string, maxBytes: number, secrets?: Iterable<string>): Promise<string | undefined>;
   /** An error in words when it cannot be made. */
   makeDirectory(directory: string): Promise<string | undefined>;
+  /** What can be done with it; an error in words when nobody could look. */
+  lookAt(directory: string): Promise<Result<'writable' | 'absent' | 'unusable', string>>;
+  /** Of what `doctor` left there. */
+  remove(path: string): Promise<void>;
   names(directory: string, prefix: string): Promise<readonly string[]>;
   open(path: string): Promise<FarLog>;
 };
@@ -38,6 +43,14 @@ export function createFarLogs(runner: Runner): FarLogs {
       const ran = await ask('vllm_make_logs', directory);
       return isGood(ran) ? undefined : describeRun(ran);
     },
+    async lookAt(directory) {
+      const ran = await ask('vllm_look_at_logs', directory);
+      const word = isGood(ran) ? WORDS.find((one) => one === ran.stdout.trim()) : undefined;
+      return word === undefined ? err(describeRun(ran)) : ok(word);
+    },
+    async remove(path) {
+      await ask('vllm_log_remove', path);
+    },
     names: async (directory, prefix) => (await answer('vllm_log_names', directory, prefix)).split('\n').filter(Boolean),
     open: async (path) => ({
       size: async () => Number((await answer('vllm_log_size', path)).trim()),
@@ -48,4 +61,5 @@ export function createFarLogs(runner: Runner): FarLogs {
   };
 }
 
+const WORDS = ['writable', 'absent', 'unusable'] as const;
 const isGood = ({ end }: Ran): boolean => end.how === 'exited' && end.code === 0;

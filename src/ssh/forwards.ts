@@ -1,21 +1,28 @@
 import { join } from 'node:path';
 import { err, ok, type Result } from '../result.ts';
+import type { Runner } from '../slurm/cli/run.ts';
 import type { SshConnection, Through } from './connection.ts';
 
 /** Addresses over there, each behind a socket of the file system here, where only our user comes. */
 export type Forwards = {
   /** @returns the path of a socket that leads to it; whether somebody answers there is seen when it is used */
   route(host: string, port: number): Promise<Result<string, string>>;
+  /** Whether somebody answers at the end of the connection itself. */
+  isOpen(): Promise<boolean>;
 };
 
 type Forward = { readonly spec: string; readonly made: Promise<Result<string, string>> };
 
-/** @param limit sockets at a time; the one that was not used for longest is given up for another */
-export function createForwards(connection: SshConnection, limit = 256): Forwards {
+/**
+ * @param runner over the same connection
+ * @param limit sockets at a time; the one that was not used for longest is given up for another
+ */
+export function createForwards(connection: SshConnection, runner: Runner, limit = 256): Forwards {
   let over: Through | undefined;
   let count = 0;
   /** By address, the last used last. */
   const forwards = new Map<string, Forward>();
+  let asking: Promise<boolean> | undefined;
 
   return {
     async route(host, port) {
@@ -42,6 +49,15 @@ export function createForwards(connection: SshConnection, limit = 256): Forwards
       const answer = await made;
       if (!answer.ok) forwards.delete(address);
       return answer;
+    },
+    isOpen() {
+      asking ??= runner
+        .run({ program: 'date', args: ['+%s'], isTheirs: true })
+        .then(({ end }) => end.how === 'exited' && end.code === 0)
+        .finally(() => {
+          asking = undefined;
+        });
+      return asking;
     },
   };
 

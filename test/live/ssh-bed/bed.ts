@@ -170,7 +170,11 @@ async function install(): Promise<void> {
     const env = { DEBIAN_FRONTEND: 'noninteractive' };
     await execa('apt-get', ['update', '-q'], { env, timeout: 300_000, stdin: 'ignore' });
     const packages = ['openssh-server', 'openssh-client'];
-    await execa('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { env, timeout: 300_000, stdin: 'ignore' });
+    await execa('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], {
+      env,
+      timeout: 300_000,
+      stdin: 'ignore',
+    });
   } finally {
     if (isOurs) await rm(policy, { force: true });
   }
@@ -186,7 +190,9 @@ function freePort(): Promise<number> {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
-      server.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+      server.close(() =>
+        address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
+      );
     });
   });
 }
