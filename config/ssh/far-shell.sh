@@ -70,7 +70,8 @@ vllm_secret_write() ( # DIRECTORY OWNER NAME; the secret on stdin
 )
 vllm_secret_read() { # DIRECTORY OWNER NAME
   [ -e "$1/$2/$3" ] || [ -L "$1/$2/$3" ] || return 44
-  own_directory "$1/$2" && is_log "$1/$2/$3" && timeout -k 2 "$left" head -c 16384 -- "$1/$2/$3"
+  own_directory "$1/$2" || return 73
+  is_log "$1/$2/$3" && timeout -k 2 "$left" head -c 16384 -- "$1/$2/$3"
 }
 vllm_secret_names() { # DIRECTORY OWNER
   [ -d "$1/$2" ] || return 0
@@ -141,9 +142,9 @@ is_ours() {
 is_leaf() {
   case $1 in '' | .* | -* | */*) return 1 ;; esac
 }
-# The directory is looked up as it is, through links; the name in it is any but a way out.
+# The directory is looked up as it is, through links; the name in it is no link and no way out.
 is_inside() { # ROOT FILE
-  [ "$1" != - ] && is_leaf "${2##*/}" || return 1
+  if [ "$1" = - ] || [ -L "$2" ] || ! is_leaf "${2##*/}"; then return 1; fi
   case $2 in /*) ;; *) return 1 ;; esac
   root=$(cd -P -- "$1" 2>/dev/null && pwd -P) || return 1
   place=$(cd -P -- "${2%/*}/" 2>/dev/null && pwd -P) || return 1
