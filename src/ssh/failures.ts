@@ -137,7 +137,8 @@ export function explainFailure(host: string, words: string): string {
     .split(/\r?\n/)
     .map((line) => line.trim().replace(/\.+$/, ''))
     .filter((line) => /\w/.test(line));
-  const own = lines.findLast((line) => pattern.test(line)) ?? 'it said nothing';
+  // The longest says most: which key of which host, not only that it failed.
+  const [own = 'it said nothing'] = lines.filter((line) => pattern.test(line)).sort((a, b) => b.length - a.length);
   return `no connection to ${host}: ${means} (ssh: ${own.slice(0, MAX_WORDS)}). ${advice.replaceAll('HOST', host)}`;
 }
 const MAX_WORDS = 300;

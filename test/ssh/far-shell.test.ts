@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -20,8 +21,8 @@ async function ground(t: TestContext): Promise<AbuseGround> {
 type Said = { readonly stdout: string; readonly stderr: string };
 
 /** As sshd starts it for a key: whatever stdin holds, to its end. */
-function forced(on: AbuseGround, stdin: string, environment: NodeJS.ProcessEnv = {}): Said {
-  const { stdout, stderr, error } = spawnSync('/bin/sh', [FAR_SHELL, '--restricted', on.logs, on.secrets, on.bin], {
+function forced(on: AbuseGround, stdin: string, environment: NodeJS.ProcessEnv = {}, shell = '/bin/sh'): Said {
+  const { stdout, stderr, error } = spawnSync(shell, [FAR_SHELL, '--restricted', on.logs, on.secrets, on.bin], {
     input: Buffer.from(stdin),
     encoding: 'latin1',
     env: { PATH: process.env.PATH, ...environment },
@@ -45,30 +46,36 @@ function codes({ stdout }: Said): Readonly<Record<string, string>> {
   );
 }
 
-test('of all that somebody with the restricted key might ask for, nothing runs, is read or written', async (t) => {
-  const on = await ground(t);
-  const corpus = abuses(on);
-  assert.ok(corpus.length >= 100, String(corpus.length));
-  // A word with a line break in it is two to the shell: each such request is sent by itself, for its end is elsewhere.
-  const whole = corpus.filter(({ words }) => !words.some((word) => word.includes('\n')));
-  const said = forced(on, `${KEY}\n${whole.map((one, at) => request(one, tagOf(at))).join('\n')}`);
-  const answered = codes(said);
-  assert.deepEqual(
-    whole.flatMap(({ words }, at) =>
-      answered[tagOf(at)] === DENIED ? [] : [[words.join(' ').slice(0, 200), answered[tagOf(at)]]],
-    ),
-    [],
-  );
-  const torn = corpus.filter((one) => !whole.includes(one)).map((one) => forced(on, `${KEY}\n${request(one, '01')}`));
-  assert.deepEqual(
-    torn.map((one) => codes(one)['01'] ?? DENIED).filter((code) => code !== DENIED),
-    [],
-  );
-  assert.deepEqual(await on.ran(), []);
-  assert.deepEqual(await on.outsiders(), ['canary']);
-  assert.deepEqual((await readdir(on.secrets)).sort(), ['linked']);
-  assert.ok(![said, ...torn].some(({ stdout, stderr }) => `${stdout}${stderr}`.includes(CANARY)));
-});
+/** What `/bin/sh` is, here and on other systems. */
+const SHELLS = ['/bin/sh', '/bin/bash'].filter((shell) => existsSync(shell));
+
+for (const shell of SHELLS)
+  test(`of all that somebody with the restricted key might ask for, nothing runs, is read or written, by ${shell}`, async (t) => {
+    const on = await ground(t);
+    const corpus = abuses(on);
+    assert.ok(corpus.length >= 100, String(corpus.length));
+    // A word with a line break in it is two to the shell: each such request is sent by itself, for its end is elsewhere.
+    const whole = corpus.filter(({ words }) => !words.some((word) => word.includes('\n')));
+    const said = forced(on, `${KEY}\n${whole.map((one, at) => request(one, tagOf(at))).join('\n')}`, {}, shell);
+    const answered = codes(said);
+    assert.deepEqual(
+      whole.flatMap(({ words }, at) =>
+        answered[tagOf(at)] === DENIED ? [] : [[words.join(' ').slice(0, 200), answered[tagOf(at)]]],
+      ),
+      [],
+    );
+    const torn = corpus
+      .filter((one) => !whole.includes(one))
+      .map((one) => forced(on, `${KEY}\n${request(one, '01')}`, {}, shell));
+    assert.deepEqual(
+      torn.map((one) => codes(one)['01'] ?? DENIED).filter((code) => code !== DENIED),
+      [],
+    );
+    assert.deepEqual(await on.ran(), []);
+    assert.deepEqual(await on.outsiders(), ['canary']);
+    assert.deepEqual((await readdir(on.secrets)).sort(), ['linked']);
+    assert.ok(![said, ...torn].some(({ stdout, stderr }) => `${stdout}${stderr}`.includes(CANARY)));
+  });
 
 test('a secret is not reached through a link that leads elsewhere', async (t) => {
   const on = await ground(t);
@@ -99,21 +106,22 @@ test('text that is no request is passed over, and what ssh was asked to run is n
   assert.deepEqual(await on.ran(), []);
 });
 
-test('all that the operator asks for runs with the restricted key', async (t) => {
-  const on = await ground(t);
-  const asked = legitimate(on);
-  const said = forced(on, `${KEY}\n${asked.map((one, at) => request(one, tagOf(at))).join('\n')}`);
-  assert.deepEqual(
-    asked.map(({ words }, at) => [words.join(' '), codes(said)[tagOf(at)]]).filter(([, code]) => code !== '0'),
-    [],
-    said.stderr,
-  );
-  const programs = (await on.ran()).map((line) => line.split(' ')[0]?.split('/').at(-1));
-  assert.deepEqual(programs, [
-    ...['sinfo', 'sbatch', 'squeue', 'squeue', 'scancel', 'scancel', 'scontrol', 'scontrol', 'scontrol', 'scontrol'],
-    ...['sinfo', 'sacct', 'sacctmgr', 'sacctmgr', 'sacctmgr'],
-  ]);
-});
+for (const shell of SHELLS)
+  test(`all that the operator asks for runs with the restricted key, by ${shell}`, async (t) => {
+    const on = await ground(t);
+    const asked = legitimate(on);
+    const said = forced(on, `${KEY}\n${asked.map((one, at) => request(one, tagOf(at))).join('\n')}`, {}, shell);
+    assert.deepEqual(
+      asked.map(({ words }, at) => [words.join(' '), codes(said)[tagOf(at)]]).filter(([, code]) => code !== '0'),
+      [],
+      said.stderr,
+    );
+    const programs = (await on.ran()).map((line) => line.split(' ')[0]?.split('/').at(-1));
+    assert.deepEqual(programs, [
+      ...['sinfo', 'sbatch', 'squeue', 'squeue', 'scancel', 'scancel', 'scontrol', 'scontrol', 'scontrol', 'scontrol'],
+      ...['sinfo', 'sacct', 'sacctmgr', 'sacctmgr', 'sacctmgr'],
+    ]);
+  });
 
 test('without restriction it runs what it is told, and text sent along in front of it is read as its program', async (t) => {
   const on = await ground(t);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { appendFile, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +31,8 @@ export type SshBed = {
   setKeyRight(isRight: boolean): Promise<void>;
   /** Processes that serve connections, not the listener. */
   connections(): Promise<readonly number[]>;
+  /** Nobody is let in any more, and who is in is put out; or it listens again. */
+  setListening(isListening: boolean): Promise<void>;
   /** Freezes them, or lets them go on. */
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): Promise<void>;
   stop(): Promise<void>;
@@ -101,7 +103,7 @@ export async function startSshBed({ environment = {}, keyOptions = '' }: SshBedO
   let sshd: ChildProcess | undefined;
   async function listen(): Promise<void> {
     const log = at('sshd.log');
-    await appendFile(log, '');
+    await writeFile(log, '');
     sshd = spawn(SSHD, ['-D', '-f', at('sshd_config'), '-E', log], { stdio: 'ignore' });
     await until('sshd listens', async () => /Server listening/.test(await readFile(log, 'utf8')) || undefined, 30_000);
   }
@@ -138,8 +140,13 @@ export async function startSshBed({ environment = {}, keyOptions = '' }: SshBedO
       await unlisten();
       await Promise.all(['host', 'host.pub'].map((name) => rm(at(name))));
       await makeKey(at('host'));
-      await writeFile(at('sshd.log'), '');
       await listen();
+    },
+    async setListening(isListening) {
+      if (isListening) return listen();
+      const inside = await connections();
+      await unlisten();
+      for (const pid of inside) end(pid);
     },
     connections,
     async signal(signal) {
@@ -148,16 +155,18 @@ export async function startSshBed({ environment = {}, keyOptions = '' }: SshBedO
     async stop() {
       const left = await connections();
       await unlisten();
-      for (const pid of left) {
-        try {
-          process.kill(pid, 'SIGKILL');
-        } catch {
-          // Gone already.
-        }
-      }
+      for (const pid of left) end(pid);
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone already.
+  }
 }
 
 /** The package would start a daemon of the system's: it is told not to. */
