@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { systemClock } from '../../src/clock.ts';
+import { createSlurmCli } from '../../src/slurm/cli/cli.ts';
+import { JOB_NAME_PREFIX } from '../../src/slurm/identity.ts';
 import { type ScriptKind, slurmContract } from '../contract/slurm.ts';
 import { liveJobs } from './operator/queue.ts';
 import { setStage } from './operator/stage.ts';
+import { until } from './operator/until.ts';
 import { startBed, whyNoBed } from './slurm-bed/bed.ts';
 import { type SshBed, startSshBed } from './ssh-bed/bed.ts';
 import { FAR_SHELL, openWire } from './ssh-bed/wire.ts';
@@ -28,12 +32,19 @@ describe('on real SLURM behind ssh', { skip: whyNoBed() ?? false }, () => {
       const bed = await startBed();
       const sshd = await startSshBed({ environment: bed.env, keyOptions: forced('restrict') });
       const wire = openWire(sshd);
+      // The key submits nothing under a name that is not the operator's.
+      const environment = { PATH: process.env.PATH, ...bed.env };
+      const stranger = createSlurmCli({ cluster: 'bed', clock: systemClock, environment });
       return {
-        slurm: wire.slurm,
+        slurm: {
+          ...wire.slurm,
+          submit: (one) => (one.name.startsWith(JOB_NAME_PREFIX) ? wire.slurm : stranger).submit(one),
+        },
         script: (kind) => SCRIPTS[kind],
         nodeNames: bed.nodeNames,
         async close() {
           await wire.close();
+          await stranger.close();
           await sshd.stop();
           await bed.stop();
         },
@@ -62,10 +73,12 @@ describe('an operator whose cluster is behind ssh', { skip: whyNoBed() ?? false 
     await sshd.setKeyOptions(forced('restrict', desk.logs, desk.secrets));
     await desk.write('echo', { endpoint: { apiKeyFrom: { file: keyFile } } });
     const operator = await desk.operate();
-    const unheard = await desk.shows(
-      'echo',
-      ({ jobs }) =>
-        jobs?.[0]?.phase === 'Warming' || jobs?.[0]?.phase === 'Serving' || /closed/.test(JSON.stringify(jobs ?? '')),
+    await until(
+      'it says it serves',
+      async () => (await liveJobs(on.bed, 'echo'))[0]?.comment.includes('|phase=ready|') || undefined,
+    );
+    const unheard = await desk.shows('echo', (status) =>
+      /does not answer: (connection reset|the connection was closed)/.test(JSON.stringify(status)),
     );
     assert.notEqual(unheard.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
     await sshd.setKeyOptions(forced('restrict,port-forwarding', desk.logs, desk.secrets));
