@@ -1,54 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { systemClock } from '../../src/clock.ts';
-import { createSlurmCli } from '../../src/slurm/cli/cli.ts';
-import { createSshConnection } from '../../src/ssh/connection.ts';
-import { createFarRunner } from '../../src/ssh/far-runner.ts';
-import { eventually, standInPrograms } from '../slurm/cli/programs.ts';
+import { test } from 'node:test';
+import { eventually } from '../slurm/cli/programs.ts';
+import { SSH, standInSsh } from './stand-in-ssh.ts';
 
-/** Without sshd: a stand-in for `ssh` that has a shell here read the last of its words. */
-
-const FAR_SHELL = readFileSync(fileURLToPath(new URL('../../config/ssh/far-shell.sh', import.meta.url)), 'utf8');
 const SUBMISSION = { name: 'vllm.default.a.r0.a1', script: '#!/bin/sh\nexit 0\n' };
-/** Notes how it was called; no connection is open already. */
-const SSH = `
-echo "$*" | head -1 >>$HERE/calls
-for word in "$@"; do [ "$word" = -O ] && exit 255; last=$word; done
-echo $$ >>$HERE/sessions`;
-
-async function bench(t: TestContext, ssh: string, timeoutMs = 20_000) {
-  const programs = await standInPrograms(t);
-  const program = await programs.write('ssh', ssh);
-  const environment = { PATH: process.env.PATH ?? '' };
-  const connection = createSshConnection({
-    host: 'login1',
-    options: ['Port=2222'],
-    environment,
-    farShell: FAR_SHELL,
-    connectMs: timeoutMs / 2,
-    program,
-  });
-  const runner = createFarRunner({
-    connection,
-    clock: systemClock,
-    binDirectory: `${programs.directory}/bin`,
-    timeoutMs,
-    maxOutputBytes: 1_000_000,
-    environment,
-  });
-  t.after(async () => {
-    await runner.close();
-    await connection.close();
-  });
-  const lines = async (file: string) => (await programs.read(file)).split('\n').filter(Boolean);
-  return { programs, runner, slurm: createSlurmCli({ cluster: 'far', clock: systemClock, runner }), lines };
-}
 
 test('a connection is asked for once, in batch mode and with its host key checked, whatever the options say', async (t) => {
-  const { programs, slurm, lines } = await bench(t, `${SSH}\nexec sh -c "$last"`);
+  const { programs, slurm, lines } = await standInSsh(t, `${SSH}\nexec sh -c "$last"`);
   await programs.write('sbatch', 'cat >$HERE/script; echo 17');
   assert.deepEqual(await slurm.submit(SUBMISSION), { ok: true, value: '17' });
   assert.deepEqual(await slurm.submit(SUBMISSION), { ok: true, value: '17' });
@@ -72,7 +31,10 @@ test('a connection is asked for once, in batch mode and with its host key checke
 });
 
 test('what a login prints, to stdout and to stderr, is no part of an answer', async (t) => {
-  const { programs, runner } = await bench(t, `${SSH}\necho Welcome to 1234567890; echo MOTD >&2\nexec sh -c "$last"`);
+  const { programs, runner } = await standInSsh(
+    t,
+    `${SSH}\necho Welcome to 1234567890; echo MOTD >&2\nexec sh -c "$last"`,
+  );
   await programs.write('squeue', 'echo listed; echo said >&2; exit 3');
   assert.deepEqual(await runner.run({ program: 'squeue', args: [] }), {
     program: 'squeue',
@@ -83,7 +45,7 @@ test('what a login prints, to stdout and to stderr, is no part of an answer', as
 });
 
 test('a program sees what it is given, in /, without what would narrow a listing over there', async (t) => {
-  const { programs, runner } = await bench(
+  const { programs, runner } = await standInSsh(
     t,
     `${SSH}\nexport SQUEUE_PARTITION=gpu SLURM_CLUSTERS=x SBATCH_ACCOUNT=y SLURM_CONF=/z\nexec sh -c "$last"`,
   );
@@ -98,7 +60,7 @@ test('a program sees what it is given, in /, without what would narrow a listing
 });
 
 test('when it is lost while sbatch runs, the submission may have arrived; the next one has a new connection', async (t) => {
-  const { programs, slurm, lines } = await bench(t, `${SSH}\nexec sh -c "$last"`);
+  const { programs, slurm, lines } = await standInSsh(t, `${SSH}\nexec sh -c "$last"`);
   await programs.write('sbatch', 'echo $$ >$HERE/began; exec sleep 60');
   const submitted = slurm.submit(SUBMISSION);
   await eventually(async () =>
@@ -114,7 +76,7 @@ test('when it is lost while sbatch runs, the submission may have arrived; the ne
 });
 
 test('a connection that is refused is not asked for again at once, and nothing was sent', async (t) => {
-  const { slurm, lines } = await bench(
+  const { slurm, lines } = await standInSsh(
     t,
     `${SSH}\necho "ssh: connect to host login1 port 22: Connection refused" >&2; exit 255`,
   );
@@ -127,14 +89,14 @@ test('a connection that is refused is not asked for again at once, and nothing w
 });
 
 test('one that is made and never answers is given up in time, as unreachable', async (t) => {
-  const { slurm } = await bench(t, `${SSH}\nexec sleep 60`, 3_000);
+  const { slurm } = await standInSsh(t, `${SSH}\nexec sleep 60`, 3_000);
   const answer = await slurm.submit(SUBMISSION);
   assert.ok(!answer.ok);
   assert.deepEqual([answer.error.kind, /it does not answer/.test(answer.error.message)], ['unreachable', true]);
 });
 
 test('without ssh on this machine that is what is told', async (t) => {
-  const { programs, slurm } = await bench(t, 'exit 1');
+  const { programs, slurm } = await standInSsh(t, 'exit 1');
   await rm(`${programs.directory}/bin/ssh`);
   const answer = await slurm.submit(SUBMISSION);
   assert.match(answer.ok ? '' : answer.error.message, /there is no ssh here/);
