@@ -283,6 +283,20 @@ export const Settings = z
           .max(64)
           .default(4)
           .describe('Submissions and cancels at once; the controller of the cluster is shared with others.'),
+        slurmCallsPerSecond: z
+          .number()
+          .min(0.1)
+          .max(1000)
+          .default(50)
+          .describe(
+            'Calls of SLURM over time, of every kind. Halved for each answer that takes a second, as those of a controller that limits its users do, and given back as it gets quick.',
+          ),
+        slurmBurst: z
+          .int()
+          .min(1)
+          .max(100_000)
+          .default(1000)
+          .describe('Calls that may come at once after a rest, as when a whole fleet is submitted.'),
         maxLogBytes: z
           .int()
           .min(1024)

@@ -15,6 +15,8 @@ export type Listing = {
   readonly jobs: readonly Job[];
   /** Epoch, ms, taken before the question was sent: the view is at least this fresh. */
   readonly askedAtMs: number;
+  /** What had to be read for it, where it was sent over. */
+  readonly bytes?: number;
 };
 
 export type Submission = {

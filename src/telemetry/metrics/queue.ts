@@ -51,6 +51,16 @@ export function queueMeter(registers: Registry[]): QueueMeter {
     buckets: TURN_SECONDS,
     registers,
   });
+  const allowed = new Gauge({
+    name: 'vllm_slurm_calls_per_second_allowed',
+    help: 'Calls of SLURM over time; below `limits.slurmCallsPerSecond` while it answers slowly.',
+    registers,
+  });
+  const held = new Gauge({
+    name: 'vllm_slurm_calls_waiting',
+    help: 'Submissions and cancels that wait for a place or their turn.',
+    registers,
+  });
   // A counter that has never counted is there all the same: alerts on its growth need the zero.
   depth.set(name, 0);
   for (const counter of [adds, retries]) counter.inc(name, 0);
@@ -64,6 +74,10 @@ export function queueMeter(registers: Registry[]): QueueMeter {
     taken(waiting, waitedMs) {
       depth.set(name, waiting);
       waited.observe(name, waitedMs / 1000);
+    },
+    paced(perSecond, waiting) {
+      allowed.set(perSecond);
+      held.set(waiting);
     },
     turned(result, tookMs) {
       worked.observe(name, tookMs / 1000);

@@ -26,6 +26,16 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
     labelNames: ['state'],
     registers,
   });
+  let listedBytes: number | undefined;
+  new Gauge({
+    name: 'vllm_slurm_listing_bytes',
+    help: 'Read for the last complete listing; absent where nothing is sent over.',
+    registers,
+    collect() {
+      if (listedBytes === undefined) this.remove();
+      else this.set(listedBytes);
+    },
+  });
   let listedMs: number | undefined;
   new Gauge({
     name: 'vllm_slurm_listing_age_seconds',
@@ -50,6 +60,7 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
         const listing = await timed('listJobs', () => slurm.listJobs());
         if (!listing.ok) return listing;
         listedMs = listing.value.askedAtMs;
+        listedBytes = listing.value.bytes;
         jobs.reset();
         for (const { state } of listing.value.jobs) jobs.inc({ state });
         return listing;
