@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import { startSshBed } from '../test/live/ssh-bed/bed.ts';
+import { forced } from '../test/live/ssh-bed/wire.ts';
 import { onOccupiedBed } from './cluster.ts';
 import { deploymentNames } from './fleet.ts';
 import { aimed, median, type Row, told } from './report.ts';
@@ -10,7 +10,6 @@ export type SshRound = { readonly here: number; readonly overSsh: number };
 
 export type SshMeasured = { readonly deployments: number; readonly rounds: readonly SshRound[] };
 
-const FAR_SHELL = fileURLToPath(new URL('../config/ssh/far-shell.sh', import.meta.url));
 const AIM = 1.2;
 
 /** The same operator, its commands here and behind an sshd on loopback, by a restricted key; who goes first changes. */
@@ -29,7 +28,7 @@ function behindSsh(names: readonly string[]): Promise<number> {
   return onOccupiedBed(async (ground) => {
     const sshd = await startSshBed({
       environment: ground.bed.env,
-      keyOptions: `restrict,command="${FAR_SHELL} --restricted - -"`,
+      keyOptions: forced('restrict'),
     });
     try {
       return await byOperator(ground, names, [

@@ -27,7 +27,7 @@ const LAYERS = [
       'slurm/states.ts',
     ],
   },
-  { name: 'clock', paths: ['clock.ts', 'turnstile.ts'] },
+  { name: 'clock', paths: ['clock.ts'] },
   {
     name: 'ports',
     paths: [

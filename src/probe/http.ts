@@ -1,7 +1,7 @@
 import { type Clock, withinMs } from '../clock.ts';
-import { createTurnstile } from '../turnstile.ts';
 import { askEndpoint } from './ask-endpoint.ts';
 import type { ProbeMemory, Prober, ProbeTarget } from './prober.ts';
+import { createTurnstile } from './turnstile.ts';
 import { agentOver, type Way } from './way.ts';
 
 export type HttpProberOptions = {

@@ -1,6 +1,6 @@
 import { type Clock, steadyClock } from '../clock.ts';
+import { createTurnstile } from '../probe/turnstile.ts';
 import { createRunner, type Runner, type RunnerOptions } from '../slurm/cli/run.ts';
-import { createTurnstile } from '../turnstile.ts';
 import type { SshConnection } from './connection.ts';
 import { openFarShell } from './far-shell.ts';
 

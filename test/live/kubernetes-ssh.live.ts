@@ -11,7 +11,7 @@ import { liveJobs } from './operator/queue.ts';
 import { until } from './operator/until.ts';
 import { type Bed, startBed, whyNoBed } from './slurm-bed/bed.ts';
 import { type SshBed, startSshBed } from './ssh-bed/bed.ts';
-import { FAR_SHELL } from './ssh-bed/wire.ts';
+import { forced } from './ssh-bed/wire.ts';
 
 /** The operator of a real API server, whose SLURM is behind a real sshd, by a key that opens nothing else. */
 describe('the operator in Kubernetes, with SLURM behind ssh', { skip: whyNoPrograms() ?? whyNoBed() ?? false }, () => {
@@ -27,7 +27,7 @@ describe('the operator in Kubernetes, with SLURM behind ssh', { skip: whyNoProgr
     const [logs, secrets] = ['logs', 'secrets'].map((name) => join(kube.directory, name));
     sshd = await startSshBed({
       environment: slurm.env,
-      keyOptions: `restrict,port-forwarding,command="${FAR_SHELL} --restricted ${logs} ${secrets}"`,
+      keyOptions: forced('restrict,port-forwarding', logs, secrets),
     });
     const kubeconfig = await kube.kubeconfig('operator.kubeconfig', {
       token: await operatorToken(kube),

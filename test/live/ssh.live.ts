@@ -14,7 +14,7 @@ import { abuses, LINES } from '../ssh/abuse.ts';
 import { abuseGround, CANARY } from '../ssh/ground.ts';
 import { until } from './operator/until.ts';
 import { type SshBed, startSshBed, whyNoSshBed } from './ssh-bed/bed.ts';
-import { FAR_SHELL, openWire, type WireOptions } from './ssh-bed/wire.ts';
+import { forced, openWire, type WireOptions } from './ssh-bed/wire.ts';
 
 /** The connection itself, on a real sshd, with stand-ins for SLURM's programs. */
 
@@ -185,7 +185,7 @@ describe('one ssh connection', { skip: whyNoSshBed() ?? false }, () => {
     test('logs are read and secrets placed, and nothing else', async (t) => {
       const on = await abuseGround();
       t.after(on.remove);
-      await bed.setKeyOptions(forcedOptions(on));
+      await bed.setKeyOptions(forced('restrict', on.logs, on.secrets, on.bin));
       t.after(() => bed.setKeyOptions(''));
       await using to = closing(wire());
       const logs = createFarLogs(to.runner);
@@ -212,7 +212,7 @@ describe('one ssh connection', { skip: whyNoSshBed() ?? false }, () => {
     test('nothing that is sent through it runs, reads or writes anything outside', async (t) => {
       const on = await abuseGround();
       t.after(on.remove);
-      await bed.setKeyOptions(forcedOptions(on));
+      await bed.setKeyOptions(forced('restrict', on.logs, on.secrets, on.bin));
       t.after(() => bed.setKeyOptions(''));
       const ssh = (args: readonly string[], input = '') =>
         execa('ssh', ['-F', bed.configFile, '-o', 'ControlPath=none', ...args], {
@@ -261,16 +261,6 @@ describe('one ssh connection', { skip: whyNoSshBed() ?? false }, () => {
     });
   });
 });
-
-const forcedOptions = ({
-  logs,
-  secrets,
-  bin,
-}: {
-  readonly logs: string;
-  readonly secrets: string;
-  readonly bin: string;
-}) => `restrict,command="${FAR_SHELL} --restricted ${logs} ${secrets} ${bin}"`;
 
 function closing<T extends { close(): Promise<void> }>(one: T): T & AsyncDisposable {
   return { ...one, [Symbol.asyncDispose]: () => one.close() };

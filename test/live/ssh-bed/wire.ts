@@ -7,7 +7,11 @@ import { createSshConnection, type SshConnection } from '../../../src/ssh/connec
 import { createFarRunner } from '../../../src/ssh/far-runner.ts';
 import type { SshBed } from './bed.ts';
 
-export const FAR_SHELL = fileURLToPath(new URL('../../../config/ssh/far-shell.sh', import.meta.url));
+const FAR_SHELL = fileURLToPath(new URL('../../../config/ssh/far-shell.sh', import.meta.url));
+
+/** Options of an authorized key that opens nothing else. @param options `restrict` and what is allowed besides */
+export const forced = (options: string, logs = '-', secrets = '-', bin = '-'): string =>
+  `${options},command="${FAR_SHELL} --restricted ${logs} ${secrets} ${bin}"`;
 
 /** The adapter over ssh, and what it stands on. */
 export type Wire = {
