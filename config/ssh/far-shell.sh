@@ -10,8 +10,8 @@
 #   BIN      where SLURM's programs are; default: on PATH
 #
 # First line on stdin: KEY, unless who sent this text along has read it. Then requests: a line KEY TAG WORDS BYTES EXPIRES, a line with the program that has to be
-# there, so many lines of one word each, then so many bytes that are its stdin (-: none). EXPIRES is this machine's
-# clock, epoch seconds: nothing is begun after it, and what runs then is ended; -: a minute. Reply, behind all that the
+# there, so many lines of one word each, then so many bytes that are its stdin (-: none). EXPIRES is by the clock
+# that vllm_clock tells, in seconds: nothing is begun after it, and what runs then is ended; -: a minute. Reply, behind all that the
 # program printed: on stdout a line @TAG CODE@, CODE its exit status, `absent` or `late`; on stderr a line @TAG end@.
 # What is no request is passed over: what a program left of its stdin, and this text where it came along in vain.
 plain=abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:=@%+/-
@@ -22,7 +22,20 @@ is_number() {
   [ "${#1}" -le 12 ]
 }
 
+# Seconds since this machine was started, which no administrator sets; in $now, for a fork a request would be dear.
+look_at_clock() {
+  if { read -r now _ </proc/uptime; } 2>/dev/null; then
+    now=${now%%.*}
+  else
+    now=$(date +%s)
+  fi
+}
+
 # Programs of our own, beside SLURM's. Their deadline is $left seconds.
+vllm_clock() {
+  look_at_clock
+  echo "$now"
+}
 vllm_log_tail() { # FILE BYTES
   is_log "$1" && timeout -k 2 "$left" tail -c "$2" -- "$1" | base64
 }
@@ -107,7 +120,7 @@ permitted() {
   done
   # All are plain: joined by blanks they can be told apart again.
   case "$#:$*" in
-    '2:date +%s' | '2:id -un') ;;
+    '1:vllm_clock' | '2:id -un') ;;
     '2:sbatch --version' | '2:squeue --version' | '2:scancel --version' | '2:scontrol --version') ;;
     '2:sinfo --version' | '2:sacct --version' | '2:sacctmgr --version') ;;
     '3:sbatch --parsable --job-name='*) is_ours "${3#--job-name=}" && [ "$bytes" != - ] ;;
@@ -177,7 +190,7 @@ begin_restricted() {
     return
   fi
   case $program in
-    vllm_* | date | id) ;;
+    vllm_* | id) ;;
     *) [ "$bin" = - ] || program=$bin/$program ;;
   esac
   if [ -n "$environment" ]; then
@@ -240,7 +253,10 @@ while IFS= read -r line; do
     words=$((words - 1))
   done
   left=60
-  [ "$expires" = - ] || left=$((expires - $(date +%s)))
+  if [ "$expires" != - ]; then
+    look_at_clock
+    left=$((expires - now))
+  fi
   if [ "$left" -le 0 ]; then
     code=late
   elif [ -n "$restricted" ]; then

@@ -51,12 +51,14 @@ export function openFar(
     maxOutputBytes: MAX_OUTPUT_BYTES,
     environment,
   });
+  const way = ssh.endpoints ? createForwards(connection, runner) : undefined;
   return {
     runner,
     logs: ssh.files ? createFarLogs(runner) : undefined,
     secretFiles: ssh.files ? (owner) => createFarSecrets({ runner, directory, owner }) : undefined,
-    way: ssh.endpoints ? createForwards(connection, runner) : undefined,
+    way,
     async close() {
+      await way?.close();
       await runner.close();
       await connection.close();
     },

@@ -39,6 +39,8 @@ export type SshConnection = {
 };
 
 export type Through = {
+  /** It goes with what went through it; else what was made in it must be undone. */
+  readonly isOurs: boolean;
   /** Ours, or that of a connection the person keeps open by the ssh configuration. */
   readonly words: readonly string[];
   hasEnded(): boolean;
@@ -113,7 +115,7 @@ export function createSshConnection(options: SshConnectionOptions): SshConnectio
     const end = (): void => {
       ended = true;
     };
-    return ok({ words: [...SHARING, ...front], hasEnded: () => ended, end });
+    return ok({ isOurs: false, words: [...SHARING, ...front], hasEnded: () => ended, end });
   }
 
   async function opened(): Promise<Result<Through, string>> {
@@ -122,22 +124,26 @@ export function createSshConnection(options: SshConnectionOptions): SshConnectio
     // Its own session is never used: it ends, and the connection with it, when this process does.
     const master = openShell(environment, start(['-M', '-S', socket, '-o', 'ClearAllForwardings=yes', ...front]));
     const greeted = await greet(master, clock, connectMs);
-    if (!greeted.ok) {
+    let ended = false;
+    const end = (): void => {
+      ended = true;
       master.kill();
       master.letGo();
-      return err(greeted.error.words);
-    }
-    return ok({ words: ['-S', socket, ...SHARING, ...front], hasEnded: master.hasEnded, end: () => end(master) });
+    };
+    if (greeted.ok)
+      return ok({
+        isOurs: true,
+        words: ['-S', socket, ...SHARING, ...front],
+        hasEnded: () => ended || master.hasEnded(),
+        end,
+      });
+    end();
+    return err(greeted.error.words);
   }
 
   function ownDirectory(): Promise<string> {
     directory ??= mkdtemp(join(tmpdir().length > MAX_DIRECTORY ? '/tmp' : tmpdir(), 'vllm-slurm-ssh-'));
     return directory;
-  }
-
-  function end(master: StandingShell): void {
-    master.kill();
-    master.letGo();
   }
 
   function start(words: readonly string[]): ShellStart {

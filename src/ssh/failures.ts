@@ -120,7 +120,7 @@ export const SSH_FAILURES = [
     words: /(?:)/,
     means: 'somebody was let in, and nothing there understood the operator',
     advice:
-      'the account needs /bin/sh with head, timeout and date; a key with a forced command, config/ssh/far-shell.sh of this version',
+      'the account needs /bin/sh with head and timeout; a key with a forced command, config/ssh/far-shell.sh of this version',
     retryMs: PASSES_MS,
   },
 ] as const satisfies readonly SshFailure[];

@@ -9,6 +9,8 @@ export type Forwards = {
   route(host: string, port: number): Promise<Result<string, string>>;
   /** Whether somebody answers at the end of the connection itself. */
   isOpen(): Promise<boolean>;
+  /** Undoes what would outlive us. */
+  close(): Promise<void>;
 };
 
 type Forward = { readonly spec: string; readonly made: Promise<Result<string, string>> };
@@ -52,12 +54,17 @@ export function createForwards(connection: SshConnection, runner: Runner, limit 
     },
     isOpen() {
       asking ??= runner
-        .run({ program: 'date', args: ['+%s'], isTheirs: true })
+        .run({ program: 'vllm_clock', args: [], isTheirs: true })
         .then(({ end }) => end.how === 'exited' && end.code === 0)
         .finally(() => {
           asking = undefined;
         });
       return asking;
+    },
+    async close() {
+      if (!over || over.isOurs || over.hasEnded()) return;
+      for (const { spec } of forwards.values()) await connection.control(over, ['-O', 'cancel', '-L', spec]);
+      forwards.clear();
     },
   };
 

@@ -2,7 +2,7 @@ import { type Clock, withinMs } from '../clock.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { ShellEnd, StandingShell } from '../slurm/cli/standing-shell.ts';
 
-/** How far the clock over there is ahead, ms; never more than it is, and less by a second and the way there at most. */
+/** How far the clock over there is ahead, which counts from some moment of its own, ms; never more than it is, and less by a second and the way there at most. */
 export type ClockAhead = number;
 
 export type GreetingFailure = {
@@ -21,7 +21,7 @@ export async function greet(
 ): Promise<Result<ClockAhead, GreetingFailure>> {
   const outcome = Promise.withResolvers<ShellEnd>();
   const hearing = shell.begin(
-    { program: 'date', words: ['date', '+%s'], stdin: undefined, maxOutputBytes: MAX_WORDS_BYTES, expires: '-' },
+    { program: 'vllm_clock', words: ['vllm_clock'], stdin: undefined, maxOutputBytes: MAX_WORDS_BYTES, expires: '-' },
     outcome.resolve,
   );
   const end = await withinMs(clock, deadlineMs, outcome.promise);
@@ -30,7 +30,7 @@ export async function greet(
     return err({ words, isLate: true });
   }
   // A login may greet in front of it.
-  const seconds = /(?:^|\n)(\d{9,11})\n?$/.exec(hearing.stdout())?.[1];
+  const seconds = /(?:^|\n)(\d{1,12})\n?$/.exec(hearing.stdout())?.[1];
   if (end.how === 'exited' && end.code === 0 && seconds !== undefined) return ok(Number(seconds) * 1000 - clock.now());
   return err({ words: `${hearing.stderr()}\n${endWords(end)}`, isLate: false });
 }
@@ -42,7 +42,7 @@ function endWords(end: ShellEnd): string {
     case 'said too much':
       return 'it printed much and did not answer';
     case 'exited':
-      return `date exited with ${end.code}`;
+      return `it exited with ${end.code}`;
     case 'killed':
       return '';
   }

@@ -81,7 +81,9 @@ describe('an operator whose cluster is behind ssh', { skip: whyNoBed() ?? false 
       (await liveJobs(on.bed, 'echo')).map(({ id }) => id),
       [job.id],
     );
-    await operator.stop();
+    // However it ends, its connection does.
+    await operator.stop('SIGKILL');
+    await until('no connection is left', async () => (await sshd.connections()).length === 0 || undefined);
     assert.doesNotMatch(operator.log(), /sk-of-the-endpoint/);
     assert.doesNotMatch(await readFile(join(sshd.directory, 'sshd.log'), 'utf8'), /sk-of-the-endpoint/);
   });

@@ -320,7 +320,7 @@ export const LINES: readonly string[] = [
 /** What the operator itself sends: all of this runs. `%s` is in its words as it is. */
 export function legitimate({ logs, secrets }: Ground): readonly Abuse[] {
   return [
-    { words: ['date', '+%s'] },
+    { words: ['vllm_clock'] },
     { words: ['id', '-un'] },
     { words: ['sinfo', '--version'] },
     { words: ['sbatch', '--parsable', '--job-name=vllm.default.a-b.r0.a1'], stdin: `${SCRIPT}# $(id); 'quoted'\n` },

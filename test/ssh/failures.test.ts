@@ -49,7 +49,7 @@ const SAID: Readonly<Record<(typeof SSH_FAILURES)[number]['reason'], readonly st
     'Connection reset by 10.0.0.1 port 22',
   ],
   NoSsh: ['spawn ssh ENOENT'],
-  NoShell: ['', 'This account is currently not available.', 'date exited with 127'],
+  NoShell: ['', 'This account is currently not available.', 'it exited with 127'],
 };
 
 for (const [reason, said] of Object.entries(SAID)) {
