@@ -17,6 +17,39 @@ export const checkCluster: Check = ({ cluster }) =>
         ),
       ];
 
+export const checkRest: Check = ({ rest, now }) => {
+  if (!rest) return undefined;
+  if (!rest.ok)
+    return [
+      error(
+        rest.error,
+        'the operator cannot submit, watch or cancel jobs',
+        'see cluster.rest in docs/how-to/slurmrestd.md: the address, the token, the authorities',
+      ),
+    ];
+  const { credentialsEndMs, cannotExclude } = rest.value.notices;
+  return [
+    ...(credentialsEndMs === undefined
+      ? []
+      : [
+          warning(
+            `the token ends in ${Math.max(0, Math.round((credentialsEndMs - now) / 60_000))} minutes`,
+            'from then on every job is left as it is',
+            'renew it by a timer: `scontrol token lifespan=SECONDS`',
+          ),
+        ]),
+    ...(cannotExclude
+      ? [
+          warning(
+            'this version of slurmrestd cannot keep jobs off nodes (--exclude)',
+            'a replica may be tried again on the node that failed, and spec.slurm.exclude is refused',
+            'use SLURM’s own commands (cluster.type: slurm), or a newer slurmrestd',
+          ),
+        ]
+      : []),
+  ];
+};
+
 export const checkPrograms: Check = ({ programs }) => {
   if (!programs) return undefined;
   const versions = new Set(programs.flatMap(({ version }) => (version.ok ? [version.value] : [])));

@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { Job, JobEnding, JobRef } from '../job.ts';
-import type { Listing, Slurm, SlurmError } from '../slurm.ts';
+import type { Listing, Notices, Slurm, SlurmError } from '../slurm.ts';
 import { numberOf, readAnswer } from './answer.ts';
 import { createHttp, type HttpAnswer, type HttpRequest, type RestServer } from './http.ts';
 import { AccountedJob, JobRecord, readAccounted, readEnding, readJob } from './job-record.ts';
@@ -50,22 +50,22 @@ const Cancelled = z.looseObject({
 });
 
 /** The `Slurm` port over slurmrestd, v0.0.38 (22.05) and v0.0.40 to v0.0.45 (23.11 to 26.05). */
-export function createSlurmRest(options: SlurmRestOptions): Slurm & { expiresAtMs(): number | undefined } {
+export function createSlurmRest(options: SlurmRestOptions): Slurm {
   const { cluster, clock, server, timeoutMs = 30_000, maxOutputBytes = 256 * 1024 * 1024 } = options;
   const http = createHttp({ server, clock, timeoutMs, maxOutputBytes });
   let version: ApiVersion | undefined;
-  let expiresAtMs: number | undefined;
+  let token: Token | undefined;
   /** The last listing, for as long as slurmrestd says that nothing changed since. */
-  let known: { readonly jobs: readonly Job[]; readonly updatedAt: number; readonly bytes: number } | undefined;
+  let known: { readonly jobs: readonly Job[]; readonly updatedAt: number } | undefined;
 
   async function send(
     request: Omit<HttpRequest, 'headers'>,
   ): Promise<Result<{ readonly answer: HttpAnswer; readonly user: string }, SlurmError>> {
-    const token = await options.token?.();
-    if (token && !token.ok) return err({ kind: 'unreachable', message: token.error });
-    expiresAtMs = token?.value.expiresAtMs;
-    const user = token?.value.user ?? options.user ?? '';
-    const headers = token && { 'x-slurm-user-name': user, 'x-slurm-user-token': token.value.value };
+    const read = await options.token?.();
+    if (read && !read.ok) return err({ kind: 'unreachable', message: read.error });
+    token = read?.value;
+    const user = token?.user ?? options.user ?? '';
+    const headers = token && { 'x-slurm-user-name': user, 'x-slurm-user-token': token.value };
     const answer = await http.send({ ...request, headers: headers ?? {} });
     return answer.ok ? ok({ answer: answer.value, user }) : answer;
   }
@@ -129,11 +129,13 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm & { expiresAtM
     if (!sent.ok) return sent;
     const { answer, user, api } = sent.value;
     const bytes = Buffer.byteLength(answer.text);
+    const notices = noticesFor(api);
+    const listing = (all: readonly Job[]): Listing => ({ jobs: all, askedAtMs, bytes, ...(notices && { notices }) });
     const read = readAnswer(answer, Listed);
     if (!read.ok) return read;
     const { jobs: records, warnings, last_update } = read.value;
     if (warnings.some(({ description }) => NOTHING_NEW.test(description)))
-      return since ? ok({ jobs: since.jobs, askedAtMs, bytes }) : err(doubtful('nothing changed since nothing'));
+      return since ? ok(listing(since.jobs)) : err(doubtful('nothing changed since nothing'));
     if (warnings.length > 0 && records.length === 0)
       return err(doubtful(warnings.map(({ description }) => description).join('; ')));
     const jobs: Job[] = [];
@@ -146,13 +148,22 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm & { expiresAtM
       if (!job) return err(doubtful(`what it says of job ${whose.data.name} is not understood`));
       jobs.push(job);
     }
-    known = api.tellsLastUpdate && last_update ? { jobs, updatedAt: last_update, bytes } : undefined;
-    return ok({ jobs, askedAtMs, bytes });
+    known = api.tellsLastUpdate && last_update ? { jobs, updatedAt: last_update } : undefined;
+    return ok(listing(jobs));
+  }
+
+  function noticesFor(api: ApiVersion): Notices | undefined {
+    const { expiresAtMs, noticedFromMs = Number.POSITIVE_INFINITY } = token ?? {};
+    const endsSoon = expiresAtMs !== undefined && clock.now() >= noticedFromMs;
+    if (!endsSoon && api.submission === 'structured') return undefined;
+    return {
+      ...(endsSoon && { credentialsEndMs: expiresAtMs }),
+      ...(api.submission === 'flat' && { cannotExclude: true }),
+    };
   }
 
   return {
     cluster,
-    expiresAtMs: () => expiresAtMs,
     listJobs,
 
     async describe(refs) {

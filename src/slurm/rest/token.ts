@@ -11,6 +11,8 @@ export type Token = {
   readonly user: string;
   /** Epoch, ms; undefined for one without an end. */
   readonly expiresAtMs?: number;
+  /** From then on its end is near enough to speak of, epoch, ms. */
+  readonly noticedFromMs?: number;
 };
 
 export type TokenFile = {
@@ -29,11 +31,14 @@ export type TokenFileOptions = {
 
 /** Users whose token could cancel everybody's jobs. SlurmUser may be called otherwise; Debian and SchedMD call it so. */
 const PRIVILEGED = ['root', 'slurm'];
+/** The last day of a long life, the last quarter of a short one: what renews it in time is never spoken of. */
+const LONGEST_NOTICE_SECONDS = 86_400;
+const NOTICED_PART = 4;
 const LONGEST_BYTES = 16_384;
 const HOW = 'write a new one there: `scontrol token lifespan=SECONDS` prints it';
 
 /** Source: `scontrol token`, auth/jwt: `exp` and `iat` in epoch seconds, `sun` the user. */
-const Claims = z.looseObject({ exp: z.number().optional(), sun: z.string().optional() });
+const Claims = z.looseObject({ exp: z.number().optional(), iat: z.number().optional(), sun: z.string().optional() });
 
 /** Reads the file again whenever it is another one or has another time: it is rotated while we run. */
 export function createTokenFile({ file, clock, user, privileged }: TokenFileOptions): TokenFile {
@@ -73,7 +78,7 @@ export function readToken(
   if (payload === undefined) return err(`${file} holds no JSON Web Token; ${HOW}`);
   const claims = Claims.safeParse(decoded(payload));
   if (!claims.success) return err(`the token in ${file} has no claims that can be read; ${HOW}`);
-  const { exp, sun } = claims.data;
+  const { exp, iat = 0, sun } = claims.data;
   const user = sun ?? givenUser;
   if (user === undefined) return err(`the token in ${file} does not say whose it is; set cluster.rest.user`);
   if (givenUser !== undefined && user !== givenUser)
@@ -82,7 +87,9 @@ export function readToken(
     return err(
       `the token in ${file} is ${user}'s, who could end everybody's jobs: use one of an ordinary user, or set cluster.rest.allowPrivilegedToken`,
     );
-  return ok({ value, user, ...(exp !== undefined && { expiresAtMs: exp * 1000 }) });
+  if (exp === undefined) return ok({ value, user });
+  const noticeSeconds = Math.min(LONGEST_NOTICE_SECONDS, Math.max(0, exp - iat) / NOTICED_PART);
+  return ok({ value, user, expiresAtMs: exp * 1000, noticedFromMs: (exp - noticeSeconds) * 1000 });
 }
 
 function decoded(payload: string): unknown {
