@@ -35,6 +35,6 @@ describe('on real SLURM', { skip: whyNoBed() ?? false }, () => {
       };
     },
     // SLURM counts a limit in minutes and looks at it twice a minute.
-    { deadlineMs: 180_000, shortestTime: '1' },
+    { deadlineMs: 180_000, shortestTime: '1', keepsAccounting: true, historyHasNoExitCodes: true },
   );
 });

@@ -30,10 +30,14 @@ export type SlurmRestOptions = {
 /** Slurm's errors for a job that is not there, or not any more. Source: slurm_errno.h. */
 const NO_SUCH_JOB = 2017;
 const ALREADY_OVER = 2021;
+/** 22.05 calls an empty answer an error. */
+const NOTHING_FOUND = 9003;
 const DESCRIBED_AT_ONCE = 4;
 const NAMES_A_CALL = 50;
 /** The database's clock is not ours. */
-const CLOCK_MARGIN_MS = 300_000;
+const CLOCK_MARGIN_SECONDS = 300;
+/** Of a refusal where no accounting is kept; any other is a question of ours that was not understood. */
+const NO_ACCOUNTING = /slurmdbd|accounting/i;
 const NOTHING_NEW = /no job changes since/i;
 
 const Jobs = z.looseObject({ jobs: z.array(JobRecord) });
@@ -181,17 +185,22 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     async history(names, sinceMs) {
       const ours = names.filter(isOurName);
       const endings: JobEnding[] = [];
-      const since = Math.floor((sinceMs - CLOCK_MARGIN_MS) / 1000);
+      // Seconds before now, in Slurm's own notation: no clock but its own counts, and 22.05 takes no plain number.
+      const agoSeconds = Math.max(0, Math.ceil((clock.now() - sinceMs) / 1000)) + CLOCK_MARGIN_SECONDS;
       for (let at = 0; at < ours.length; at += NAMES_A_CALL) {
         const asked = ours.slice(at, at + NAMES_A_CALL);
-        const query = `job_name=${asked.join(',')}&start_time=${since}`;
+        const query = `job_name=${encodeURIComponent(asked.join(','))}&start_time=now-${agoSeconds}seconds`;
         const sent = await call(
           'GET',
           ({ name, tellsLastUpdate }) => `/slurmdb/${name}/jobs${tellsLastUpdate ? '/' : ''}?${query}`,
         );
         if (!sent.ok) return sent;
+        if (saysNumber(sent.value.answer, NOTHING_FOUND)) continue;
         const read = readAnswer(sent.value.answer, Accounted);
-        if (!read.ok) return read;
+        if (!read.ok)
+          return read.error.kind === 'rejected' && !NO_ACCOUNTING.test(read.error.message)
+            ? err({ ...read.error, kind: 'unknown' })
+            : read;
         for (const job of read.value.jobs.filter(({ name }) => asked.includes(name))) {
           const ending = readAccounted(job);
           if (ending === 'unread') return err(doubtful(`what accounting says of job ${job.job_id} is not understood`));
