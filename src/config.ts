@@ -64,10 +64,10 @@ export const Settings = z
     cluster: z
       .strictObject({
         type: z
-          .enum(['auto', 'slurm', 'local'])
+          .enum(['auto', 'slurm', 'rest', 'local'])
           .default('auto')
           .describe(
-            '`slurm`: by its commands. `local`: jobs are processes of this machine. `auto`: `slurm` if sbatch is found, else `local`.',
+            '`slurm`: by its commands. `rest`: by slurmrestd. `local`: jobs are processes of this machine. `auto`: `slurm` if sbatch is found, else `local`.',
           ),
         name: word()
           .optional()
@@ -131,6 +131,40 @@ export const Settings = z
           .describe(
             'For one SLURM command; longer than MessageTimeout in slurm.conf (10), or answers are given up too early.',
           ),
+        rest: z
+          .strictObject({
+            url: z
+              .url({ protocol: /^https?$/ })
+              .optional()
+              .meta({ examples: ['https://slurm.example.org:6820'] })
+              .describe(
+                'Where slurmrestd answers; without a path. `https` or a tunnel: the token is sent with each call.',
+              ),
+            socket: localPath()
+              .optional()
+              .meta({ examples: ['/run/slurmrestd.socket'] })
+              .describe('Its unix socket, in place of `url`.'),
+            tokenFile: localPath()
+              .optional()
+              .meta({ examples: ['/run/secrets/slurm/token'] })
+              .describe(
+                'What `scontrol token` printed, of the user whose jobs they shall be; read again when it changes. None: slurmrestd knows us by its socket (`rest_auth/local`).',
+              ),
+            caFile: localPath()
+              .optional()
+              .meta({ examples: ['/etc/ssl/slurm-ca.pem'] })
+              .describe('Authorities, PEM, that its certificate may come from. Default: those Node.js knows.'),
+            user: word()
+              .optional()
+              .meta({ examples: ['vllm'] })
+              .describe('Whose jobs they are. Default: whom the token names, else who runs the operator.'),
+            allowPrivilegedToken: z
+              .boolean()
+              .default(false)
+              .describe('Lets the token be one of root or of SLURM’s own user, which can end everybody’s jobs.'),
+          })
+          .prefault({})
+          .describe('slurmrestd, for `cluster.type: rest`.'),
       })
       .prefault({})
       .describe('Where jobs run.'),
@@ -337,6 +371,17 @@ export const Settings = z
   .refine(({ cluster }) => cluster.ssh.host === undefined || cluster.commandPrefix.length === 0, {
     path: ['cluster', 'commandPrefix'],
     message: 'cluster.ssh.host leads to the cluster already: set one of the two',
+  })
+  .refine(
+    ({ cluster: { type, rest } }) => type !== 'rest' || (rest.url === undefined) !== (rest.socket === undefined),
+    {
+      path: ['cluster', 'rest'],
+      message: 'cluster.type rest needs one of url and socket',
+    },
+  )
+  .refine(({ cluster: { rest } }) => rest.url === undefined || rest.tokenFile !== undefined, {
+    path: ['cluster', 'rest', 'tokenFile'],
+    message: 'must be set with url: over the network slurmrestd knows nobody without a token',
   })
   .refine(({ cluster, doubtWindowSeconds }) => doubtWindowSeconds > cluster.timeoutSeconds, {
     path: ['doubtWindowSeconds'],

@@ -31,9 +31,9 @@ export function openFar(
   { clock, environment }: Pick<Cli, 'clock' | 'environment'>,
   { cluster, secretDirectory: directory }: Pick<Settings, 'cluster' | 'secretDirectory'>,
 ): Far | undefined {
-  const { ssh, binDirectory } = cluster;
+  const { type, ssh, binDirectory } = cluster;
   const { host, configFile, options } = ssh;
-  if (host === undefined) return undefined;
+  if (host === undefined || !(type === 'auto' || type === 'slurm')) return undefined;
   const timeoutMs = cluster.timeoutSeconds * 1000;
   const connection = createSshConnection({
     host,

@@ -29,6 +29,7 @@ import { readVersion } from '../../slurm/cli/versions.ts';
 import { openDirectory } from '../../store/directory/reader.ts';
 import type { Cli } from '../cli.ts';
 import { chooseCluster } from '../cluster.ts';
+import { openSlurm } from '../compose.ts';
 import { type Far, openFar } from '../far.ts';
 import type { Loaded } from '../global-options.ts';
 import type { GoodClaim } from '../manifest-file.ts';
@@ -79,6 +80,7 @@ export async function gatherFacts(cli: Cli, loaded: Loaded, gathering: Gathering
     ],
     venvs: isFar ? [] : [...venvs].map(venvFact),
   };
+  if (cluster.type === 'rest') return { ...local, ...(await restFacts(cli, loaded)) };
   if (cluster.type !== 'slurm') return { ...local, host: hostFact(cli.environment) };
   if (!far) return { ...local, ...(await slurmFacts(cli, loaded, local, gathering)) };
   try {
@@ -111,6 +113,23 @@ async function farDirectory({ logs }: Far, { logDirectory }: Loaded['settings'])
       ? { path: logDirectory, purpose, is: looked.value }
       : { path: logDirectory, purpose, is: 'unusable', why: looked.error },
   ];
+}
+
+/** The rest of what the commands tell is not asked of it. */
+async function restFacts(cli: Cli, { settings }: Loaded): Promise<Partial<Facts>> {
+  const opened = await openSlurm(cli, settings);
+  if (!opened.ok) return { rest: opened };
+  const slurm = opened.value;
+  try {
+    const listing = await slurm.listJobs();
+    if (!listing.ok) return { rest: err(listing.error.message) };
+    const { jobs, notices = {} } = listing.value;
+    const nodes = await slurm.nodes();
+    const route = nodes.ok ? await routeTo(nodes.value, undefined) : undefined;
+    return { rest: ok({ jobs: jobs.length, notices }), ...(route && { route }) };
+  } finally {
+    await slurm.close();
+  }
 }
 
 async function slurmFacts(

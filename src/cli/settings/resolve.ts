@@ -73,6 +73,7 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
   };
   const { kubeconfig, tenancyFile } = settings.kubernetes;
   const { ssh } = settings.cluster;
+  const { socket, tokenFile, caFile } = settings.cluster.rest;
   return {
     ...settings,
     kubernetes: {
@@ -80,19 +81,25 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
       ...(kubeconfig !== undefined && { kubeconfig: absolute(kubeconfig, 'kubernetes', 'kubeconfig') }),
       ...(tenancyFile !== undefined && { tenancyFile: absolute(tenancyFile, 'kubernetes', 'tenancyFile') }),
     },
-    cluster: {
-      ...settings.cluster,
-      ssh: {
-        ...ssh,
-        ...(ssh.configFile !== undefined && { configFile: absolute(ssh.configFile, 'cluster', 'ssh', 'configFile') }),
-      },
-    },
     directory: absolute(settings.directory, 'directory'),
     logDirectory: absolute(settings.logDirectory, 'logDirectory'),
     ...(settings.catalogDirectory !== undefined && {
       catalogDirectory: absolute(settings.catalogDirectory, 'catalogDirectory'),
     }),
     secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),
+    cluster: {
+      ...settings.cluster,
+      ssh: {
+        ...ssh,
+        ...(ssh.configFile !== undefined && { configFile: absolute(ssh.configFile, 'cluster', 'ssh', 'configFile') }),
+      },
+      rest: {
+        ...settings.cluster.rest,
+        ...(socket !== undefined && { socket: absolute(socket, 'cluster', 'rest', 'socket') }),
+        ...(tokenFile !== undefined && { tokenFile: absolute(tokenFile, 'cluster', 'rest', 'tokenFile') }),
+        ...(caFile !== undefined && { caFile: absolute(caFile, 'cluster', 'rest', 'caFile') }),
+      },
+    },
     local: { ...settings.local, directory: absolute(settings.local.directory, 'local', 'directory') },
   };
 }
