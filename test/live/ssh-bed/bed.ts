@@ -104,7 +104,9 @@ export async function startSshBed({ environment = {}, keyOptions = '' }: SshBedO
   async function listen(): Promise<void> {
     const log = at('sshd.log');
     await writeFile(log, '');
-    sshd = spawn(SSHD, ['-D', '-f', at('sshd_config'), '-E', log], { stdio: 'ignore' });
+    // Should the test be killed, it is not left behind.
+    const command = ['--pdeathsig', 'TERM', SSHD, '-D', '-f', at('sshd_config'), '-E', log];
+    sshd = spawn('setpriv', command, { stdio: 'ignore' });
     await until('sshd listens', async () => /Server listening/.test(await readFile(log, 'utf8')) || undefined, 30_000);
   }
   async function unlisten(): Promise<void> {
