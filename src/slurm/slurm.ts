@@ -24,8 +24,8 @@ export type Listing = {
 export type Notices = {
   /** Without a change it will answer no longer from then on, epoch, ms; told some time before. */
   readonly credentialsEndMs?: number;
-  /** It has no word for `--exclude`: jobs cannot be kept off nodes that failed. */
-  readonly cannotExclude?: true;
+  /** It has no word for `--signal=B:…`: jobs are not warned before their time runs out. */
+  readonly cannotWarn?: true;
 };
 
 export type Submission = {

@@ -61,7 +61,7 @@ describe('an operator over slurmrestd', { skip: whyNoBed() ?? false, concurrency
     await desk.operate();
     await desk.ready('plain');
     assert.match(await desk.tell('query', 'plain', 'Hello'), /It was asked: "Hello"/);
-    await reachable(desk, 'plain', 'True', /^SLURM answers; this version of slurmrestd cannot keep jobs off nodes/);
+    await reachable(desk, 'plain', 'True', /^SLURM answers; this version of slurmrestd cannot warn jobs/);
     await desk.tell('scale', 'plain', '--replicas=2');
     await desk.shows('plain', ({ readyReplicas }) => readyReplicas === 2);
     const found = await desk.run('doctor');
@@ -72,10 +72,10 @@ describe('an operator over slurmrestd', { skip: whyNoBed() ?? false, concurrency
 
   test('what 22.05 has no word for is refused in words, and nothing is submitted', async () => {
     const { desk } = await settle();
-    await desk.write('picky', { slurm: { exclude: ['node001'] } });
+    await desk.write('picky', { slurm: { extraArgs: ['--contiguous'] } });
     await desk.operate();
     const { conditions } = await desk.shows('picky', (status) =>
-      Boolean(status.conditions?.some(({ message }) => message.includes('--exclude=node001'))),
+      Boolean(status.conditions?.some(({ message }) => message.includes('slurmrestd cannot be told --contiguous'))),
     );
     assert.ok(conditions);
     assert.deepEqual(await liveJobs(on.bed, 'picky'), []);

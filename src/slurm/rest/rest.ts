@@ -60,7 +60,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
   let version: ApiVersion | undefined;
   let token: Token | undefined;
   /** The last listing, for as long as slurmrestd says that nothing changed since. */
-  let known: { readonly jobs: readonly Job[]; readonly updatedAt: number } | undefined;
+  let known: Known | undefined;
 
   async function send(
     request: Omit<HttpRequest, 'headers'>,
@@ -124,7 +124,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
 
   async function listJobs(): Promise<Result<Listing, SlurmError>> {
     const askedAtMs = clock.now();
-    const since = known;
+    const since = known && askedAtMs - known.readAtMs < BELIEVED_MS ? known : undefined;
     const sent = await call(
       'GET',
       ({ name, tellsLastUpdate }) =>
@@ -138,8 +138,12 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     const read = readAnswer(answer, Listed);
     if (!read.ok) return read;
     const { jobs: records, warnings, last_update } = read.value;
-    if (warnings.some(({ description }) => NOTHING_NEW.test(description)))
-      return since ? ok(listing(since.jobs)) : err(doubtful('nothing changed since nothing'));
+    if (warnings.some(({ description }) => NOTHING_NEW.test(description))) {
+      // Another token may be another user's by now.
+      if (since?.user === user) return ok(listing(since.jobs));
+      known = undefined;
+      return err(doubtful('nothing changed since nothing was known'));
+    }
     if (warnings.length > 0 && records.length === 0)
       return err(doubtful(warnings.map(({ description }) => description).join('; ')));
     const jobs: Job[] = [];
@@ -152,7 +156,8 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       if (!job) return err(doubtful(`what it says of job ${whose.data.name} is not understood`));
       jobs.push(job);
     }
-    known = api.tellsLastUpdate && last_update ? { jobs, updatedAt: last_update } : undefined;
+    known =
+      api.tellsLastUpdate && last_update ? { jobs, user, updatedAt: last_update, readAtMs: askedAtMs } : undefined;
     return ok(listing(jobs));
   }
 
@@ -162,7 +167,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     if (!endsSoon && api.submission === 'structured') return undefined;
     return {
       ...(endsSoon && { credentialsEndMs: expiresAtMs }),
-      ...(api.submission === 'flat' && { cannotExclude: true }),
+      ...(api.submission === 'flat' && { cannotWarn: true }),
     };
   }
 
@@ -268,6 +273,17 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     close: http.close,
   };
 }
+
+type Known = {
+  readonly jobs: readonly Job[];
+  readonly user: string;
+  /** By the controller's clock, epoch, seconds. */
+  readonly updatedAt: number;
+  readonly readAtMs: number;
+};
+
+/** A controller whose clock is set back would see no change for as long. */
+const BELIEVED_MS = 120_000;
 
 const doubtful = (why: string): SlurmError => ({
   kind: 'unknown',
