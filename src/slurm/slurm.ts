@@ -17,6 +17,8 @@ export type Listing = {
   readonly askedAtMs: number;
   /** What had to be read for it, where it was sent over. */
   readonly bytes?: number;
+  /** When what we are known by to Slurm ends, epoch, ms, however far off; absent where it has no end. */
+  readonly credentialsEndMs?: number;
   /** What people should know of this way to Slurm although it answers. */
   readonly notices?: Notices;
 };

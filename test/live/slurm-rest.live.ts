@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
+import type { Job } from '../../src/slurm/job.ts';
 import { createSlurmRest } from '../../src/slurm/rest/rest.ts';
 import { createTokenFile } from '../../src/slurm/rest/token.ts';
 import type { Slurm } from '../../src/slurm/slurm.ts';
@@ -85,7 +86,9 @@ describe('what a script asks for by slurmrestd', { skip: whyNoBed() ?? false }, 
 
   async function describedBySlurm(id: string): Promise<Readonly<Record<string, string>>> {
     const text = await bed.run('scontrol', '--oneliner', 'show', 'job', id);
-    return Object.fromEntries(Array.from(text.matchAll(FIELDS), ([, name, value]) => [name, value]));
+    // While it waits, least and most are both told.
+    const counted = text.replace(/NumNodes=(\d+)-\1\b/, 'NumNodes=$1');
+    return Object.fromEntries(Array.from(counted.matchAll(FIELDS), ([, name, value]) => [name, value]));
   }
 
   test('is what the job has, as if sbatch had been given the script', async () => {
@@ -103,6 +106,29 @@ describe('what a script asks for by slurmrestd', { skip: whyNoBed() ?? false }, 
     assert.equal(byRest.Requeue, '0');
     assert.deepEqual(byRest, bySbatch);
     await bed.run('scancel', submitted.value, id);
+  });
+
+  test('may be asked on a socket without a token, by whose own slurmrestd it is', async () => {
+    const server = { url: 'http://localhost', socketPath: bed.restSocket };
+    const onSocket = createSlurmRest({ cluster: 'bed', clock: systemClock, server, user: USER });
+    const name = 'vllm.contract.socket.r0.a1';
+    const submitted = await onSocket.submit({
+      name,
+      script: `#!/bin/bash\n#SBATCH --output=/dev/null\nexec sleep 60\n`,
+    });
+    assert.ok(submitted.ok, JSON.stringify(submitted));
+    const listed = await Promise.all([onSocket.listJobs(), slurm.listJobs()]);
+    const found = listed.map((one) => one.ok && one.value.jobs.find(({ id }) => id === submitted.value));
+    assert.deepEqual(
+      found.map((job) => job && [job.name, job.user]),
+      [
+        [name, USER],
+        [name, USER],
+      ],
+    );
+    const { submitMs } = found[0] as Job;
+    assert.deepEqual(await onSocket.cancel({ id: submitted.value, name, submitMs }), { ok: true, value: undefined });
+    await onSocket.close();
   });
 
   test('and in which nothing was understood is refused, not in doubt', async () => {

@@ -134,7 +134,14 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     const { answer, user, api } = sent.value;
     const bytes = Buffer.byteLength(answer.text);
     const notices = noticesFor(api);
-    const listing = (all: readonly Job[]): Listing => ({ jobs: all, askedAtMs, bytes, ...(notices && { notices }) });
+    const credentialsEndMs = token?.expiresAtMs;
+    const listing = (all: readonly Job[]): Listing => ({
+      jobs: all,
+      askedAtMs,
+      bytes,
+      ...(credentialsEndMs !== undefined && { credentialsEndMs }),
+      ...(notices && { notices }),
+    });
     const read = readAnswer(answer, Listed);
     if (!read.ok) return read;
     const { jobs: records, warnings, last_update } = read.value;

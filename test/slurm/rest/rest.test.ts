@@ -198,7 +198,10 @@ describe('a listing by slurmrestd', () => {
     const about = { token: async () => ({ ok: true, value: token }) as const };
     const { slurm } = await facing('22.05.8', { 'GET jobs': says(200, { jobs: [], errors: [] }) }, about);
     const listed = await slurm.listJobs();
-    assert.deepEqual(listed.ok && listed.value.notices, { credentialsEndMs: token.expiresAtMs, cannotWarn: true });
+    assert.deepEqual(listed.ok && [listed.value.credentialsEndMs, listed.value.notices], [
+      token.expiresAtMs,
+      { credentialsEndMs: token.expiresAtMs, cannotWarn: true },
+    ]);
   });
 });
 
