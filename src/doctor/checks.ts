@@ -1,5 +1,5 @@
 import { checkAccounts } from './accounts.ts';
-import { checkCluster, checkController, checkPrograms, checkRest } from './cluster.ts';
+import { checkCluster, checkController, checkPrograms } from './cluster.ts';
 import { checkDeployments, checkFit, checkPorts } from './deployments.ts';
 import { checkEngine, checkHub } from './engine.ts';
 import type { Facts } from './facts.ts';
@@ -16,7 +16,6 @@ export const CHECKS = [
   { name: 'cluster', looks: 'which cluster jobs are for', check: checkCluster },
   { name: 'programs', looks: 'the SLURM commands and their versions', check: checkPrograms },
   { name: 'controller', looks: 'whether the controller answers', check: checkController },
-  { name: 'slurmrestd', looks: 'whether slurmrestd answers, and knows us', check: checkRest },
   { name: 'deployments', looks: 'whether every deployment can be read', check: checkDeployments },
   {
     name: 'placement',

@@ -1,5 +1,6 @@
 import type { Check } from './checks.ts';
-import { error, warning } from './finding.ts';
+import type { Facts } from './facts.ts';
+import { error, type Finding, warning } from './finding.ts';
 
 /** Programs the operator cannot work without; the others are asked by `doctor` alone, or where accounting is kept. */
 const NEEDED = ['sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo'];
@@ -17,8 +18,7 @@ export const checkCluster: Check = ({ cluster }) =>
         ),
       ];
 
-export const checkRest: Check = ({ rest, now }) => {
-  if (!rest) return undefined;
+function findingsOf(rest: NonNullable<Facts['rest']>, now: number): readonly Finding[] {
   if (!rest.ok)
     return [
       error(
@@ -48,7 +48,7 @@ export const checkRest: Check = ({ rest, now }) => {
         ]
       : []),
   ];
-};
+}
 
 export const checkPrograms: Check = ({ programs }) => {
   if (!programs) return undefined;
@@ -91,7 +91,8 @@ export const checkPrograms: Check = ({ programs }) => {
   ];
 };
 
-export const checkController: Check = ({ controller, configuration, timeoutSeconds }) => {
+export const checkController: Check = ({ controller, configuration, timeoutSeconds, rest, now }) => {
+  if (rest) return findingsOf(rest, now);
   if (!controller) return undefined;
   const advice = 'wait or ask the administrators; the operator holds meanwhile and changes nothing';
   if (!controller.ok)
