@@ -237,10 +237,11 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       if (answer.status === 200 && id.success && id.data.job_id > 0) {
         const ignored = ignoredIn(answer);
         if (ignored === undefined) return ok(String(id.data.job_id));
-        await call('DELETE', ({ name }) => `/slurm/${name}/job/${id.data.job_id}`);
+        const undone = await call('DELETE', ({ name }) => `/slurm/${name}/job/${id.data.job_id}`);
+        const gone = undone.ok && readAnswer(undone.value.answer, Cancelled).ok;
         return err({
-          kind: 'rejected',
-          message: `slurmrestd ignored a part of the job, which was cancelled: ${ignored}`,
+          kind: gone ? 'rejected' : 'unknown',
+          message: `slurmrestd ignored a part of the job, which ${gone ? 'was' : 'could not be'} cancelled: ${ignored}`,
         });
       }
       const read = readAnswer(answer, Submitted);

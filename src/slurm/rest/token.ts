@@ -45,7 +45,17 @@ const Claims = z.looseObject({ exp: z.number().optional(), iat: z.number().optio
 export function createTokenFile({ file, clock, user, privileged }: TokenFileOptions): TokenFile {
   let kept: { readonly print: string; readonly token: Result<Token, string> } | undefined;
 
-  async function fresh(): Promise<Result<Token, string>> {
+  /** One at a time: a file system that is silent shall hold one of Node's few threads, not all. */
+  let looking: Promise<Result<Token, string>> | undefined;
+
+  function fresh(): Promise<Result<Token, string>> {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  }
+
+  async function look(): Promise<Result<Token, string>> {
     try {
       const { ino, mtimeMs, size } = await stat(file);
       if (size > LONGEST_BYTES) return err(`${file} is too long for a token`);

@@ -232,6 +232,14 @@ describe('a submission to slurmrestd', () => {
     assert.equal(said.at(-1)?.path, '/slurm/v0.0.42/job/41');
   });
 
+  it('of which a part was ignored and that cannot be cancelled is in doubt', async () => {
+    const { slurm } = await facing('24.11.5', {
+      'POST job/submit': recordedReply('24.11.5', 'submit-err-unknown-field'),
+      'DELETE job': recordedReply('24.11.5', 'err-controller-down-submit'),
+    });
+    assert.equal(await kindOf(slurm.submit(SUBMISSION)), 'unknown');
+  });
+
   for (const [what, reply] of [
     ['never answered', () => undefined],
     ['cut off', (_: unknown, response: ServerResponse) => response.destroy()],
