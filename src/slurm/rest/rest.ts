@@ -43,7 +43,7 @@ const NOTHING_NEW = /no job changes since/i;
 const Jobs = z.looseObject({ jobs: z.array(JobRecord) });
 /** Of everybody's jobs only ours are read. */
 const Listed = Envelope.extend({ jobs: z.array(z.unknown()), last_update: Quantity });
-const Owned = z.looseObject({ user_name: Text, name: Text });
+const Owned = z.object({ user_name: Text, name: Text });
 const Accounted = z.looseObject({ jobs: z.array(AccountedJob) });
 const Nodes = z.looseObject({ nodes: z.array(NodeRecord) });
 const Submitted = z.looseObject({ job_id: z.number() });
