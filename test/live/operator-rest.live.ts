@@ -65,7 +65,7 @@ describe('an operator over slurmrestd', { skip: whyNoBed() ?? false, concurrency
     await desk.tell('scale', 'plain', '--replicas=2');
     await desk.shows('plain', ({ readyReplicas }) => readyReplicas === 2);
     const found = await desk.run('doctor');
-    assert.match(found.stdout, /this version of slurmrestd cannot keep jobs off nodes \(--exclude\)/);
+    assert.match(found.stdout, /this version of slurmrestd cannot warn jobs before their time runs out \(--signal\)/);
     await desk.remove('plain');
     await until('no live job', async () => (await liveJobs(on.bed, 'plain')).length === 0 || undefined);
   });
