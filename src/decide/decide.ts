@@ -39,10 +39,9 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const hash = resourceHash(resource, spec);
   const before = resource.status.excludedNodes ?? [];
   const rule = spec.restartPolicy.excludeFailedNodes;
-  const most = view.notices?.cannotExclude ? 0 : rule.max;
   const placement = placementOf(spec, seen.usableNodes);
   const obstacle = obstacleTo(spec, seen);
-  const input = { seen, view, spec, hash, obstacle, excludedNodes: excludedNames(before, now, most, placement) };
+  const input = { seen, view, spec, hash, obstacle, excludedNodes: excludedNames(before, now, rule.max, placement) };
   const jobsOf = (record: ReplicaRecord) => view.jobs.filter((job) => job.identity.replica === record.replica);
 
   const records = withUnrecorded(recordsOf(resource.status), view.jobs);
@@ -55,7 +54,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
     (nodes, step) => (step.failure ? exclude(nodes, step.blamed, step.failure.reason, now, rule) : nodes),
     exclude(before, [], '', now, rule),
   );
-  const names = excludedNames(excludedNodes, now, most, placement);
+  const names = excludedNames(excludedNodes, now, rule.max, placement);
   const blamedNow = names.join() !== input.excludedNodes.join();
   const second = blamedNow
     ? slots.wanted.map((record) => stepReplica({ ...input, excludedNodes: names }, record, jobsOf(record)))

@@ -245,11 +245,11 @@ function slurmReachable(seen: Observation): ConditionDraft {
 }
 
 function noticesOf({ notices = {} }: SlurmView): readonly string[] {
-  const { credentialsEndMs, cannotExclude } = notices;
+  const { credentialsEndMs, cannotWarn } = notices;
   const ends = credentialsEndMs !== undefined && `its token ends at ${rfc3339(credentialsEndMs)}: renew it before`;
-  const exclude =
-    cannotExclude && 'this version of slurmrestd cannot keep jobs off nodes that failed, SLURM’s own commands can';
-  return [ends, exclude].filter((notice) => typeof notice === 'string');
+  const warn =
+    cannotWarn && 'this version of slurmrestd cannot warn jobs before their time runs out, SLURM’s own commands can';
+  return [ends, warn].filter((notice) => typeof notice === 'string');
 }
 
 /** The step people should hear of first; undefined when all serve the present spec. */

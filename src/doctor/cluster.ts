@@ -39,7 +39,7 @@ function findingsOf(rest: NonNullable<Facts['rest']>, now: number): readonly Fin
         'see cluster.rest in docs/how-to/slurmrestd.md: the address, the token, the authorities',
       ),
     ];
-  const { credentialsEndMs, cannotExclude } = rest.value.notices;
+  const { credentialsEndMs, cannotWarn } = rest.value.notices;
   return [
     ...(credentialsEndMs === undefined
       ? []
@@ -50,11 +50,11 @@ function findingsOf(rest: NonNullable<Facts['rest']>, now: number): readonly Fin
             'renew it by a timer: `scontrol token lifespan=SECONDS`',
           ),
         ]),
-    ...(cannotExclude
+    ...(cannotWarn
       ? [
           warning(
-            'this version of slurmrestd cannot keep jobs off nodes (--exclude)',
-            'a replica may be tried again on the node that failed, and spec.slurm.exclude is refused',
+            'this version of slurmrestd cannot warn jobs before their time runs out (--signal)',
+            'at the end of spec.slurm.time a replica has KillWait (30 s) to finish what it is answering',
             'use SLURM’s own commands (cluster.type: slurm), or a newer slurmrestd',
           ),
         ]

@@ -157,10 +157,10 @@ const STORIES: Readonly<Record<string, readonly [Partial<Facts>, readonly string
     ['controller error: slurmrestd accepts neither token nor user'],
   ],
   'a slurmrestd of 22.05, and a token that ends': [
-    { rest: ok({ jobs: 1, notices: { credentialsEndMs: facts().now + 600_000, cannotExclude: true } }) },
+    { rest: ok({ jobs: 1, notices: { credentialsEndMs: facts().now + 600_000, cannotWarn: true } }) },
     [
       'controller warning: the token ends in 10 minutes',
-      'controller warning: this version of slurmrestd cannot keep jobs off nodes (--exclude)',
+      'controller warning: this version of slurmrestd cannot warn jobs before their time runs out (--signal)',
     ],
   ],
   'patience shorter than SLURM’s': [

@@ -76,10 +76,11 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
   constraint: text('constraints'),
   'cpus-per-task': count('cpus_per_task'),
   dependency: text('dependency'),
-  exclude: structured((value) => ({ excluded_nodes: value.split(',') })),
+  // Words that 22.05 understands and its own document does not name; those it names for these it ignores or forbids.
+  exclude: structured((value) => ({ excluded_nodes: value.split(',') }), text('exclude_nodes')),
   exclusive: (value, version) => {
     if (value !== '') return 'only without a value';
-    return version.submission === 'flat' ? { exclusive: 'true' } : { shared: ['none'] };
+    return version.submission === 'flat' ? { exclusive: 'exclusive' } : { shared: ['none'] };
   },
   export: (value, version) => (value === 'NONE' ? environment('NONE', version) : 'only NONE can be said'),
   gres: structured(
@@ -100,8 +101,11 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
     return mebibytes === undefined ? 'it must be a size such as 64G' : { memory_per_tres: `gres/gpu:${mebibytes}` };
   }, memory('memory_per_gpu')),
   nice: (value) => (/^-?\d{1,9}$/.test(value) ? { nice: Number(value) } : 'only with a number'),
-  'no-requeue': () => ({ requeue: false }),
-  nodelist: structured((value) => ({ required_nodes: value.split(',') })),
+  'no-requeue': structured(
+    () => ({ requeue: false }),
+    () => ({ no_requeue: true }),
+  ),
+  nodelist: structured((value) => ({ required_nodes: value.split(',') }), text('nodelist')),
   nodes: (value, version) => {
     const [, least, most = least] = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(value) ?? [];
     if (least === undefined) return 'it must be a number of nodes';
@@ -114,15 +118,19 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
   prefer: text('prefer'),
   qos: text('qos'),
   reservation: text('reservation'),
-  signal: structured((value) => {
-    const [, batch, signal, delay = '60'] = /^(B:)?(?:SIG)?([A-Z0-9]+)(?:@(\d{1,5}))?$/.exec(value) ?? [];
-    if (signal === undefined) return 'it must be a signal such as B:USR1@120';
-    return {
-      kill_warning_signal: signal,
-      kill_warning_delay: quantity(Number(delay)),
-      ...(batch && { kill_warning_flags: ['BATCH_JOB'] }),
-    };
-  }, text('signal')),
+  // 22.05 takes a signal for the steps alone, which are not to hear it: the batch shell is not warned. `Notices` says so.
+  signal: structured(
+    (value) => {
+      const [, batch, signal, delay = '60'] = /^(B:)?(?:SIG)?([A-Z0-9]+)(?:@(\d{1,5}))?$/.exec(value) ?? [];
+      if (signal === undefined) return 'it must be a signal such as B:USR1@120';
+      return {
+        kill_warning_signal: signal,
+        kill_warning_delay: quantity(Number(delay)),
+        ...(batch && { kill_warning_flags: ['BATCH_JOB'] }),
+      };
+    },
+    (value) => (value.startsWith('B:') ? {} : { signal: value }),
+  ),
   time: (value, version) => {
     const seconds = parseSlurmTime(value);
     if (seconds === undefined) return 'it must be a time of SLURM';

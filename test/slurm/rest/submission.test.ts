@@ -45,7 +45,7 @@ describe('the description of a job', () => {
         name: NAME,
         comment: 'vso1 uid=1 gen=1',
         open_mode: 'append',
-        requeue: false,
+        no_requeue: true,
         dependency: 'singleton',
         nodes: [2, 2],
         tasks_per_node: 1,
@@ -56,7 +56,6 @@ describe('the description of a job', () => {
         account: 'ml',
         qos: 'high',
         time_limit: 1441,
-        signal: 'B:USR1@120',
         reservation: 'r1',
         constraints: 'ib',
         licenses: 'a:1',
@@ -99,6 +98,11 @@ describe('the description of a job', () => {
 
   for (const [line, version, fields] of [
     ['--exclude=node001,node002', 'v0.0.42', { excluded_nodes: ['node001', 'node002'] }],
+    ['--exclude=node001,node002', 'v0.0.38', { exclude_nodes: 'node001,node002' }],
+    ['--nodelist=node003', 'v0.0.38', { nodelist: 'node003' }],
+    ['--signal=B:USR1@120', 'v0.0.38', { signal: undefined }],
+    ['--signal=USR1@120', 'v0.0.38', { signal: 'USR1@120' }],
+    ['--no-requeue', 'v0.0.38', { no_requeue: true, requeue: undefined }],
     ['--nodelist=node003', 'v0.0.42', { required_nodes: ['node003'] }],
     ['--mem-per-gpu=512M', 'v0.0.42', { memory_per_tres: 'gres/gpu:512' }],
     ['--mem-per-gpu=512M', 'v0.0.38', { memory_per_gpu: 512 }],
@@ -106,7 +110,7 @@ describe('the description of a job', () => {
     ['--mem=1T', 'v0.0.38', { memory_per_node: 1_048_576 }],
     ['--time=UNLIMITED', 'v0.0.38', { time_limit: 4_294_967_295 }],
     ['--time=UNLIMITED', 'v0.0.42', { time_limit: { set: true, infinite: true, number: 0 } }],
-    ['--exclusive', 'v0.0.38', { exclusive: 'true' }],
+    ['--exclusive', 'v0.0.38', { exclusive: 'exclusive' }],
     ['--exclusive', 'v0.0.42', { shared: ['none'] }],
     ['--nice=100', 'v0.0.42', { nice: 100 }],
     ['--nodes=2-4', 'v0.0.38', { nodes: [2, 4] }],
@@ -121,12 +125,7 @@ describe('the description of a job', () => {
   }
 
   for (const [line, version, words] of [
-    [
-      '--exclude=node001',
-      'v0.0.38',
-      /^slurmrestd cannot be told --exclude=node001 in v0.0.38: SLURM 22.05 has no word/,
-    ],
-    ['--nodelist=node001', 'v0.0.38', /--nodelist=node001/],
+    ['--contiguous', 'v0.0.38', /^slurmrestd cannot be told --contiguous in v0.0.38: it has no word for it/],
     ['--bb=x', 'v0.0.45', /--bb=x in v0.0.45: it has no word for it/],
     ['--contiguous', 'v0.0.45', /--contiguous in/],
     ['--exclusive=user', 'v0.0.45', /only without a value/],
