@@ -37,7 +37,7 @@ export const Settings = z
     logDirectory: localPath()
       .default('$XDG_STATE_HOME/vllm-slurm/logs')
       .describe(
-        'Where jobs write their logs, one file an attempt. On a cluster it must be on a file system the compute nodes share.',
+        'Where jobs write their logs, one file an attempt. On a cluster it must be on a file system the compute nodes share; with cluster.ssh.host it is a path over there.',
       ),
     catalogDirectory: localPath()
       .optional()
@@ -48,7 +48,7 @@ export const Settings = z
     secretDirectory: localPath()
       .default('$XDG_STATE_HOME/vllm-slurm/secrets')
       .describe(
-        'Where tokens and API keys lie for the jobs, in files only this user can read, as long as their attempt lasts. On a cluster it must be on a file system the compute nodes share; with cluster.commandPrefix too, for the files are written here.',
+        'Where tokens and API keys lie for the jobs, in files only this user can read, as long as their attempt lasts. On a cluster it must be on a file system the compute nodes share; with cluster.commandPrefix too, for the files are written here. With cluster.ssh.host it is a path over there.',
       ),
     portRange: z
       .string()
@@ -64,10 +64,10 @@ export const Settings = z
     cluster: z
       .strictObject({
         type: z
-          .enum(['auto', 'slurm', 'local'])
+          .enum(['auto', 'slurm', 'rest', 'local'])
           .default('auto')
           .describe(
-            '`slurm`: by its commands. `local`: jobs are processes of this machine. `auto`: `slurm` if sbatch is found, else `local`.',
+            '`slurm`: by its commands. `rest`: by slurmrestd. `local`: jobs are processes of this machine. `auto`: `slurm` if sbatch is found, else `local`.',
           ),
         name: word()
           .optional()
@@ -77,7 +77,49 @@ export const Settings = z
           .array(z.string().min(1))
           .max(32)
           .default([])
-          .describe('Put before every SLURM command, to reach a cluster from elsewhere: `[ssh, login1]`.'),
+          .describe('Put before every SLURM command, to reach a cluster from elsewhere. By ssh rather `cluster.ssh`.'),
+        ssh: z
+          .strictObject({
+            host: z
+              .string()
+              .max(255)
+              .regex(
+                /^[A-Za-z0-9_[][A-Za-z0-9_.@%:+[\]-]*$/,
+                'must be a host name, a name of ~/.ssh/config, or USER@HOST',
+              )
+              .optional()
+              .meta({ examples: ['login1'] })
+              .describe('Where SLURM’s commands run: a name of `~/.ssh/config`, or `USER@HOST`. Default: here.'),
+            configFile: localPath()
+              .optional()
+              .meta({ examples: ['~/.ssh/cluster.conf'] })
+              .describe('In place of `~/.ssh/config`.'),
+            options: z
+              .array(
+                z
+                  .string()
+                  .max(1024)
+                  .regex(/^[A-Za-z0-9]+=[^\n\r]+$/, 'must be NAME=VALUE, as of ssh -o'),
+              )
+              .max(32)
+              .default([])
+              .meta({ examples: [['IdentityFile=~/.ssh/vllm-slurm']] })
+              .describe('Options of ssh, before those of its configuration. Host keys are checked whatever they say.'),
+            files: z
+              .boolean()
+              .default(true)
+              .describe(
+                'Whether `logDirectory` and `secretDirectory` are over there, and read and written through the connection. Switched off: on a file system that is here too.',
+              ),
+            endpoints: z
+              .boolean()
+              .default(true)
+              .describe(
+                'Whether endpoints are asked through the connection, by port forwarding. Switched off: compute nodes are reached from here.',
+              ),
+          })
+          .prefault({})
+          .describe('The cluster behind one ssh connection that stands (docs/how-to/ssh.md).'),
         binDirectory: z
           .string()
           .min(1)
@@ -89,6 +131,40 @@ export const Settings = z
           .describe(
             'For one SLURM command; longer than MessageTimeout in slurm.conf (10), or answers are given up too early.',
           ),
+        rest: z
+          .strictObject({
+            url: z
+              .url({ protocol: /^https?$/ })
+              .optional()
+              .meta({ examples: ['https://slurm.example.org:6820'] })
+              .describe(
+                'Where slurmrestd answers; without a path. `https` or a tunnel: the token is sent with each call.',
+              ),
+            socket: localPath()
+              .optional()
+              .meta({ examples: ['/run/slurmrestd.socket'] })
+              .describe('Its unix socket, in place of `url`.'),
+            tokenFile: localPath()
+              .optional()
+              .meta({ examples: ['/run/secrets/slurm/token'] })
+              .describe(
+                'What `scontrol token` printed, of the user whose jobs they shall be; read again when it changes. None: slurmrestd knows us by its socket (`rest_auth/local`).',
+              ),
+            caFile: localPath()
+              .optional()
+              .meta({ examples: ['/etc/ssl/slurm-ca.pem'] })
+              .describe('Authorities, PEM, that its certificate may come from. Default: those Node.js knows.'),
+            user: word()
+              .optional()
+              .meta({ examples: ['vllm'] })
+              .describe('Whose jobs they are. Default: whom the token names, else who runs the operator.'),
+            allowPrivilegedToken: z
+              .boolean()
+              .default(false)
+              .describe('Lets the token be one of root or of SLURM’s own user, which can end everybody’s jobs.'),
+          })
+          .prefault({})
+          .describe('slurmrestd, for `cluster.type: rest`.'),
       })
       .prefault({})
       .describe('Where jobs run.'),
@@ -291,6 +367,21 @@ export const Settings = z
       })
       .prefault({})
       .describe('What the operator says, on stderr.'),
+  })
+  .refine(({ cluster }) => cluster.ssh.host === undefined || cluster.commandPrefix.length === 0, {
+    path: ['cluster', 'commandPrefix'],
+    message: 'cluster.ssh.host leads to the cluster already: set one of the two',
+  })
+  .refine(
+    ({ cluster: { type, rest } }) => type !== 'rest' || (rest.url === undefined) !== (rest.socket === undefined),
+    {
+      path: ['cluster', 'rest'],
+      message: 'cluster.type rest needs one of url and socket',
+    },
+  )
+  .refine(({ cluster: { rest } }) => rest.url === undefined || rest.tokenFile !== undefined, {
+    path: ['cluster', 'rest', 'tokenFile'],
+    message: 'must be set with url: over the network slurmrestd knows nobody without a token',
   })
   .refine(({ cluster, doubtWindowSeconds }) => doubtWindowSeconds > cluster.timeoutSeconds, {
     path: ['doubtWindowSeconds'],

@@ -17,11 +17,11 @@ import { createHttpProber } from '../probe/http.ts';
 import { createServices } from '../publish/services.ts';
 import { err, ok, type Result } from '../result.ts';
 import { createKubernetesSecrets } from '../secrets/kubernetes.ts';
-import type { Slurm } from '../slurm/slurm.ts';
 import { createKubernetesStore } from '../store/kubernetes/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventObjects } from '../telemetry/event-objects.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Cluster } from './compose.ts';
 import { depsOf, type Process } from './deps.ts';
 import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
@@ -42,7 +42,7 @@ export async function startKubernetesOperator(
   cli: Process,
   { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
   log: Log,
-  slurm: Slurm,
+  slurm: Cluster,
   known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
@@ -101,7 +101,13 @@ export async function startKubernetesOperator(
   }
   store = opened.value;
   // The jobs may run where this machine's file systems are unknown: their log directory is for them to make.
-  await mkdir(settings.logDirectory, { recursive: true }).catch((error: Error) =>
+  const { far } = slurm;
+  const made = far?.logs
+    ? far.logs.makeDirectory(settings.logDirectory).then((trouble) => {
+        if (trouble !== undefined) throw new Error(trouble);
+      })
+    : mkdir(settings.logDirectory, { recursive: true });
+  await made.catch((error: Error) =>
     warn(`the log directory cannot be made here, failures are told without the end of the log: ${error.message}`),
   );
   const secrets = createKubernetesSecrets(api);
@@ -113,15 +119,10 @@ export async function startKubernetesOperator(
     async (termStore) => {
       // What the leader before did in its last moments is seen before anything is decided.
       while (leads() && !(await opened.value.refresh()).ok) await delay(REFRESH_RETRY_MS);
-      const prober = createHttpProber({ clock });
+      const prober = createHttpProber({ clock, ...(far?.way && { way: far.way }) });
       const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
-      const deps = depsOf(cli, { settings, catalog }, log, known, {
-        slurm: scoped,
-        store: termStore,
-        prober,
-        events,
-        secrets,
-      });
+      const ports = { slurm: scoped, store: termStore, prober, events, secrets };
+      const deps = depsOf(cli, { settings, catalog }, log, known, ports, far);
       // Of this term: what it remembers as published, another leader may have changed since.
       const publisher = kubernetes.publishServices ? createServices({ api, clock, resolve: lookUp }) : undefined;
       const published = {

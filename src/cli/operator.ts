@@ -4,11 +4,11 @@ import { createController } from '../controller/run.ts';
 import { createHttpProber } from '../probe/http.ts';
 import { err, ok, type Result } from '../result.ts';
 import { createStandaloneSecrets } from '../secrets/standalone.ts';
-import type { Slurm } from '../slurm/slurm.ts';
 import { createDirectoryStore } from '../store/directory/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventFiles } from '../telemetry/event-files.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Cluster } from './compose.ts';
 import { depsOf, type Process } from './deps.ts';
 import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
@@ -30,14 +30,21 @@ export async function startOperator(
   cli: Process,
   { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
   log: Log,
-  slurm: Slurm,
+  slurm: Cluster,
   known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
-  try {
-    await mkdir(settings.logDirectory, { recursive: true });
-  } catch (error) {
-    return err(`the log directory cannot be made: ${(error as Error).message}`);
+  const { far } = slurm;
+  if (far?.logs) {
+    // An operator may begin while the way to its cluster is closed.
+    const trouble = await far.logs.makeDirectory(settings.logDirectory);
+    if (trouble !== undefined) log.warn(`the log directory cannot be made over there yet: ${trouble}`);
+  } else {
+    try {
+      await mkdir(settings.logDirectory, { recursive: true });
+    } catch (error) {
+      return err(`the log directory cannot be made: ${(error as Error).message}`);
+    }
   }
   const opened = await createDirectoryStore({
     directory: settings.directory,
@@ -57,11 +64,11 @@ export async function startOperator(
     await store.close();
     return telemetry;
   }
-  const prober = createHttpProber({ clock: cli.clock });
+  const prober = createHttpProber({ clock: cli.clock, ...(far?.way && { way: far.way }) });
   const warn = (message: string): void => log.warn(message);
   const events = createEventFiles(settings.directory, warn);
   const secrets = createStandaloneSecrets({ environment: cli.environment, clock: cli.clock, warn });
-  const deps = depsOf(cli, { settings, catalog }, log, known, { slurm, store, prober, events, secrets });
+  const deps = depsOf(cli, { settings, catalog }, log, known, { slurm, store, prober, events, secrets }, far);
   const controller = createController(equip(telemetry.value.metered(deps)));
   await controller.start();
   return ok({

@@ -8,7 +8,7 @@ import { logPath } from '../launch/site.ts';
 import { type ConditionDraft, withTransitions } from './conditions.ts';
 import { cut } from './cut.ts';
 import { explain } from './explain.ts';
-import type { Observation, OwnJob } from './observation.ts';
+import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import { type Draft, SLOT_STATES, type Step } from './step.ts';
 
 /** Puts a turn's conclusions into the words of the status. Nothing in it moves by itself. */
@@ -235,8 +235,21 @@ function invalidSpec(problems: readonly SpecProblem[]): ConditionDraft {
 
 function slurmReachable(seen: Observation): ConditionDraft {
   return seen.slurm.known
-    ? { type: 'SlurmReachable', status: 'True', reason: 'Answering', message: 'SLURM answers' }
+    ? {
+        type: 'SlurmReachable',
+        status: 'True',
+        reason: 'Answering',
+        message: ['SLURM answers', ...noticesOf(seen.slurm.value)].join('; '),
+      }
     : { type: 'SlurmReachable', status: 'False', reason: 'SlurmUnreachable', message: seen.slurm.why.message };
+}
+
+function noticesOf({ notices = {} }: SlurmView): readonly string[] {
+  const { credentialsEndMs, cannotWarn } = notices;
+  const ends = credentialsEndMs !== undefined && `its token ends at ${rfc3339(credentialsEndMs)}: renew it before`;
+  const warn =
+    cannotWarn && 'this version of slurmrestd cannot warn jobs before their time runs out, SLURM’s own commands can';
+  return [ends, warn].filter((notice) => typeof notice === 'string');
 }
 
 /** The step people should hear of first; undefined when all serve the present spec. */

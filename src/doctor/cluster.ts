@@ -1,5 +1,6 @@
 import type { Check } from './checks.ts';
-import { error, warning } from './finding.ts';
+import type { Facts } from './facts.ts';
+import { error, type Finding, warning } from './finding.ts';
 
 /** Programs the operator cannot work without; the others are asked by `doctor` alone, or where accounting is kept. */
 const NEEDED = ['sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo'];
@@ -13,9 +14,53 @@ export const checkCluster: Check = ({ cluster }) =>
         warning(
           `jobs are processes of this machine (${cluster.why})`,
           'nothing is submitted to SLURM, and nothing of SLURM can be checked',
-          'where there is a SLURM cluster: put its commands on PATH, or set cluster.binDirectory or cluster.commandPrefix',
+          'where there is a SLURM cluster: put its commands on PATH, or set cluster.binDirectory or cluster.ssh.host',
         ),
       ];
+
+export const checkConnection: Check = ({ connection }) => {
+  if (!connection) return undefined;
+  if (connection.ok) return [];
+  return [
+    error(
+      connection.error,
+      'nothing of the cluster can be asked; the operator holds meanwhile and changes nothing',
+      'docs/how-to/ssh.md says what the account and its key need',
+    ),
+  ];
+};
+
+function findingsOf(rest: NonNullable<Facts['rest']>, now: number): readonly Finding[] {
+  if (!rest.ok)
+    return [
+      error(
+        rest.error,
+        'the operator cannot submit, watch or cancel jobs',
+        'see cluster.rest in docs/how-to/slurmrestd.md: the address, the token, the authorities',
+      ),
+    ];
+  const { credentialsEndMs, cannotWarn } = rest.value.notices;
+  return [
+    ...(credentialsEndMs === undefined
+      ? []
+      : [
+          warning(
+            `the token ends in ${Math.max(0, Math.round((credentialsEndMs - now) / 60_000))} minutes`,
+            'from then on every job is left as it is',
+            'renew it by a timer: `scontrol token lifespan=SECONDS`',
+          ),
+        ]),
+    ...(cannotWarn
+      ? [
+          warning(
+            'this version of slurmrestd cannot warn jobs before their time runs out (--signal)',
+            'at the end of spec.slurm.time a replica has KillWait (30 s) to finish what it is answering',
+            'use SLURM’s own commands (cluster.type: slurm), or a newer slurmrestd',
+          ),
+        ]
+      : []),
+  ];
+}
 
 export const checkPrograms: Check = ({ programs }) => {
   if (!programs) return undefined;
@@ -58,7 +103,8 @@ export const checkPrograms: Check = ({ programs }) => {
   ];
 };
 
-export const checkController: Check = ({ controller, configuration, timeoutSeconds }) => {
+export const checkController: Check = ({ controller, configuration, timeoutSeconds, rest, now }) => {
+  if (rest) return findingsOf(rest, now);
   if (!controller) return undefined;
   const advice = 'wait or ask the administrators; the operator holds meanwhile and changes nothing';
   if (!controller.ok)

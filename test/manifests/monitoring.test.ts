@@ -35,7 +35,10 @@ const RULES = { rulesTrouble: () => undefined };
 async function seriesOnPage(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const on = ground({
     slurm: fakeSlurm({
-      listJobs: async () => ({ ok: true, value: { askedAtMs: NOW, bytes: 70, jobs: [runningJob()] } }),
+      listJobs: async () => ({
+        ok: true,
+        value: { askedAtMs: NOW, bytes: 70, credentialsEndMs: NOW, jobs: [runningJob()] },
+      }),
     }),
   });
   const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store, leads: () => true, ...RULES });

@@ -72,6 +72,8 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     return path.resolve(from?.base ?? places.home, expand(value, places));
   };
   const { kubeconfig, tenancyFile } = settings.kubernetes;
+  const { ssh } = settings.cluster;
+  const { socket, tokenFile, caFile } = settings.cluster.rest;
   return {
     ...settings,
     kubernetes: {
@@ -85,6 +87,19 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
       catalogDirectory: absolute(settings.catalogDirectory, 'catalogDirectory'),
     }),
     secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),
+    cluster: {
+      ...settings.cluster,
+      ssh: {
+        ...ssh,
+        ...(ssh.configFile !== undefined && { configFile: absolute(ssh.configFile, 'cluster', 'ssh', 'configFile') }),
+      },
+      rest: {
+        ...settings.cluster.rest,
+        ...(socket !== undefined && { socket: absolute(socket, 'cluster', 'rest', 'socket') }),
+        ...(tokenFile !== undefined && { tokenFile: absolute(tokenFile, 'cluster', 'rest', 'tokenFile') }),
+        ...(caFile !== undefined && { caFile: absolute(caFile, 'cluster', 'rest', 'caFile') }),
+      },
+    },
     local: { ...settings.local, directory: absolute(settings.local.directory, 'local', 'directory') },
   };
 }

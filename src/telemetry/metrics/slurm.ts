@@ -36,6 +36,16 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
       else this.set(listedBytes);
     },
   });
+  let credentialsEndMs: number | undefined;
+  new Gauge({
+    name: 'vllm_slurm_credentials_end_timestamp_seconds',
+    help: 'When the token SLURM knows the operator by ends; absent where there is none, or it has no end.',
+    registers,
+    collect() {
+      if (credentialsEndMs === undefined) this.remove();
+      else this.set(credentialsEndMs / 1000);
+    },
+  });
   let listedMs: number | undefined;
   new Gauge({
     name: 'vllm_slurm_listing_age_seconds',
@@ -61,6 +71,7 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
         if (!listing.ok) return listing;
         listedMs = listing.value.askedAtMs;
         listedBytes = listing.value.bytes;
+        credentialsEndMs = listing.value.credentialsEndMs;
         jobs.reset();
         for (const { state } of listing.value.jobs) jobs.inc({ state });
         return listing;
