@@ -67,6 +67,7 @@ it('nearly every block of commands is run by a test; these are not, and why', ()
     'docs/how-to/kubernetes.md: docker build -t registry.example.com/vllm-slurm-operator:0.1.0 . && docker push registry.example.com/vllm-slurm-operator:0.1.0: it builds an image and pushes it to a registry',
     'docs/how-to/kubernetes.md: kubectl annotate vllmd/qwen3-small vllm-slurm.dev/force-release=true: it is for a SLURM that is gone for ever',
     "docs/how-to/operate.md: systemctl --user enable --now vllm-slurm: it is for a systemd session of the user's own",
+    'docs/how-to/runtimes.md: apptainer pull /shared/images/vllm.sif docker://vllm/vllm-openai:v0.11.0: gigabytes come from the internet',
     'docs/how-to/slurmrestd.md: scontrol token lifespan=86400 > slurm-token: it is typed on a machine outside of the cluster',
     'docs/how-to/slurmrestd.md: scontrol token lifespan=86400 > slurm-token.new && mv slurm-token.new slurm-token: it is typed on a machine outside of the cluster',
     'docs/how-to/slurmrestd.md: slurmrestd -a rest_auth/local unix:"$HOME/slurmrestd.socket": it is typed on a machine outside of the cluster',
