@@ -212,6 +212,64 @@ const cases: readonly [title: string, raw: unknown, problems: readonly Told[]][]
     [['spec.runtime.venv', 'has no use while spec.runtime.type is host: set that to venv']],
   ],
   [
+    'a container without its image',
+    { model, runtime: { type: 'apptainer' } },
+    [['spec.runtime.image', 'is required, as spec.runtime.type is apptainer']],
+  ],
+  [
+    'an image and mounts without a container',
+    { model, runtime: { image: '/i.sif', mounts: ['/data'] } },
+    [
+      ['spec.runtime.image', 'has no use while spec.runtime.type is host: set that to apptainer or pyxis'],
+      ['spec.runtime.mounts', 'has no use while spec.runtime.type is host: set that to apptainer or pyxis'],
+    ],
+  ],
+  [
+    'an image that is neither a path nor in a registry, and mounts that would be two',
+    { model, runtime: { type: 'apptainer', image: 'vllm.sif', mounts: ['/a,/b', '/a:/b:ro', 'data'] } },
+    [
+      ['spec.runtime.image', 'must be an absolute path, docker://NAME or oras://NAME'],
+      [
+        'spec.runtime.mounts[0]',
+        'must be SOURCE or SOURCE:TARGET, absolute paths without commas, colons, quotes and backslashes',
+      ],
+      [
+        'spec.runtime.mounts[1]',
+        'must be SOURCE or SOURCE:TARGET, absolute paths without commas, colons, quotes and backslashes',
+      ],
+      [
+        'spec.runtime.mounts[2]',
+        'must be SOURCE or SOURCE:TARGET, absolute paths without commas, colons, quotes and backslashes',
+      ],
+    ],
+  ],
+  [
+    'an image that Enroot cannot have',
+    { model, runtime: { type: 'pyxis', image: 'oras://host/vllm:1' } },
+    [['spec.runtime.image', 'goes with spec.runtime.type apptainer alone: Enroot knows no oras://']],
+  ],
+  [
+    'paths that cannot be mounted',
+    {
+      model: { uri: 'file:///models/a:b', name: 'm', cache: { path: '/cache/a,b' } },
+      runtime: { type: 'apptainer', image: '/i.sif' },
+    },
+    [
+      ['spec.model.uri', 'must be without commas, colons, quotes and backslashes to be mounted in a container'],
+      ['spec.model.cache.path', 'must be without commas, colons, quotes and backslashes to be mounted in a container'],
+    ],
+  ],
+  [
+    'a variable for what starts the container',
+    { model, engine: { env: { APPTAINER_BIND: '/' } } },
+    [
+      [
+        'spec.engine.env.APPTAINER_BIND',
+        'is refused: it is for what starts the container, not for the engine: see spec.runtime',
+      ],
+    ],
+  ],
+  [
     'a stand-in in a venv',
     { model, runtime: { type: 'venv', venv: '/v' }, engine: { type: 'stand-in' } },
     [['spec.runtime.type', 'must be host: the stand-in engine brings its own program']],
