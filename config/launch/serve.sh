@@ -75,7 +75,8 @@ PORT_SECONDS=75           # the kernel keeps a port for a minute after the last 
 
 # What the other nodes are told: the functions travel in srun's arguments with what they need to know.
 NODE_VARIABLES=(
-  VSO_VENV VSO_RUNTIME VSO_MOUNTS IMAGE CONTAINED CONTAINER_SECONDS VSO_ENGINE_TYPE VSO_ENGINE VSO_ENGINE_ENVIRONMENT VSO_MODEL VSO_SERVED_NAMES VSO_HF_TOKEN_FILE
+  VSO_VENV VSO_RUNTIME VSO_MOUNTS IMAGE CONTAINED CONTAINER_SECONDS
+  VSO_ENGINE_TYPE VSO_ENGINE VSO_ENGINE_ENVIRONMENT VSO_MODEL VSO_SERVED_NAMES VSO_HF_TOKEN_FILE
   VSO_API_KEY_FILE VSO_NODES VSO_GPUS_PER_NODE VSO_DATA_PARALLEL VSO_LAUNCHER VSO_RENDEZVOUS_SECONDS
   NODE_VARIABLES NODE_FUNCTIONS ENGINE_PY HUB_PY PEER_PY OWN_NAME ADDRESS PORT PEER_PORTS TRY HOST_ADDRESS INTERFACE
 )
@@ -83,7 +84,8 @@ NODE_FUNCTIONS=(
   node_program say node_name own_address read_secrets engine_words rank_environment run_node run_rank find_own_interface
   open_lifeline guard tell_guard be_a_child signal_session session_pids end_session has_ended nap hear
   runs_in_image container_program container_words mounted_paths is_mounted enter_container
-  hold_link check_node first_fault container_fault outer_fault inner_fault say_inner_fault check_inside secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
+  hold_link check_node check_inside first_fault container_fault outer_fault inner_fault say_inner_fault
+  secret_fault gpu_fault visible_gpus engine_fault engine_program engine_python launcher_fault
   cache_fault model_fault model_is_cached hub_fault peer_fault engine_variable hub_cache is_on_hub tell_stuck unwakeable
 )
 
@@ -664,9 +666,9 @@ run_node() {
     native) run_rank ;;
     torchrun)
       enter_container
-      exec "${CONTAINER[@]}" env "${ENVIRONMENT[@]}" torchrun --nnodes="$VSO_NODES" --nproc-per-node=1 --rdzv-backend=c10d \
-        --rdzv-endpoint="$ADDRESS:${PEER_PORTS[1]}" --rdzv-id="$SLURM_JOB_ID.$TRY" --local-addr="$HOST_ADDRESS" \
-        --rdzv-conf="timeout=$VSO_RENDEZVOUS_SECONDS,join_timeout=$VSO_RENDEZVOUS_SECONDS" \
+      exec "${CONTAINER[@]}" env "${ENVIRONMENT[@]}" torchrun --nnodes="$VSO_NODES" --nproc-per-node=1 \
+        --rdzv-backend=c10d --rdzv-endpoint="$ADDRESS:${PEER_PORTS[1]}" --rdzv-id="$SLURM_JOB_ID.$TRY" \
+        --local-addr="$HOST_ADDRESS" --rdzv-conf="timeout=$VSO_RENDEZVOUS_SECONDS,join_timeout=$VSO_RENDEZVOUS_SECONDS" \
         --max-restarts=0 --monitor-interval=1 --no-python bash -c "$(node_program)" run_rank
       ;;
     ray)
@@ -674,8 +676,8 @@ run_node() {
       enter_container
       local gpus=()
       [ "$VSO_GPUS_PER_NODE" = 0 ] || gpus=(--num-gpus "$VSO_GPUS_PER_NODE")
-      exec "${CONTAINER[@]}" env "${ENVIRONMENT[@]}" ray symmetric-run --address "$ADDRESS:${PEER_PORTS[1]}" --min-nodes "$VSO_NODES" \
-        "${gpus[@]}" -- bash -c "$(node_program)" run_rank
+      exec "${CONTAINER[@]}" env "${ENVIRONMENT[@]}" ray symmetric-run --address "$ADDRESS:${PEER_PORTS[1]}" \
+        --min-nodes "$VSO_NODES" "${gpus[@]}" -- bash -c "$(node_program)" run_rank
       ;;
   esac
 }
@@ -787,9 +789,13 @@ container_words() {
   CONTAINER=()
   if [ "$VSO_RUNTIME" != apptainer ] || [ -n "$CONTAINED" ]; then return 0; fi
   CONTAINER=("$(container_program)" exec)
-  if [ "$VSO_GPUS_PER_NODE" = 0 ]; then :
-  elif [ -z "$(type -P nvidia-smi)" ] && [ -d /sys/class/kfd/kfd/topology/nodes ]; then CONTAINER+=(--rocm)
-  else CONTAINER+=(--nv); fi
+  if [ "$VSO_GPUS_PER_NODE" = 0 ]; then
+    :
+  elif [ -z "$(type -P nvidia-smi)" ] && [ -d /sys/class/kfd/kfd/topology/nodes ]; then
+    CONTAINER+=(--rocm)
+  else
+    CONTAINER+=(--nv)
+  fi
   while IFS= read -r mount; do CONTAINER+=(--bind "$mount"); done < <(mounted_paths)
   for mount in "${VSO_MOUNTS[@]}"; do CONTAINER+=(--bind "$mount"); done # last, so that they count
   CONTAINER+=("$IMAGE")
@@ -803,8 +809,8 @@ enter_container() {
   CONTAINED=1
 }
 
-# The same by Pyxis, whose container srun makes: what a step in the image is to be told, into STEP_OPTIONS. The environment
-# comes along here too, but for what the image has by the same name.
+# The same by Pyxis, whose container srun makes: what a step in the image is to be told, into STEP_OPTIONS. The
+# environment comes along here too, but for what the image has by the same name.
 enter_step() {
   local mount mounts=''
   STEP_OPTIONS=()
