@@ -939,7 +939,9 @@ prepare_runtime() {
     for name in CLEANENV CONTAIN CONTAINALL PID NET NETWORK; do unset "APPTAINER_$name" "SINGULARITY_$name"; done
     # The image may have another home directory, and another word for where the cache is.
     ! is_on_hub || VSO_ENGINE_ENVIRONMENT=("HF_HUB_CACHE=$(hub_cache)" "${VSO_ENGINE_ENVIRONMENT[@]}")
-    if [ "$VSO_RUNTIME" = pyxis ] && ! srun --container-image=none --help >/dev/null; then finish 77 pyxis-missing; fi
+    if [ "$VSO_RUNTIME" = pyxis ] && ! timeout -k 1 10 srun --container-image=none --help >/dev/null; then
+      finish 77 pyxis-missing
+    fi
   fi
   [ -z "$VSO_VENV" ] || activate
 }

@@ -23,11 +23,19 @@ install_tools() {
   { apt-get -q update && apt-get -q install -y --no-install-recommends "${missing[@]}"; } >&2
 }
 
+own_mirror() {
+  # shellcheck disable=SC2016 # a word of apt's
+  apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian$' || true
+}
+
 # With lists of its own: the host goes on knowing its own release alone.
 download() { # FOLDER
   local mirror
-  # shellcheck disable=SC2016 # a word of apt's
-  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian$')
+  mirror=$(own_mirror)
+  if [ -z "$mirror" ]; then # a host that has no lists yet does not say
+    apt-get -q update >&2
+    mirror=$(own_mirror)
+  fi
   mkdir -p "$1"/{lists,cache}
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror unstable main" >"$1/sources.list"
   cat >"$1/apt.conf" <<END
@@ -47,13 +55,14 @@ END
 }
 
 install_apptainer() {
-  local parts=$folder/parts tree=$folder/usr libraries program package
-  libraries=$tree/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo x86_64-linux-gnu)
+  local parts=$folder/parts tree=$folder/usr loader libraries program package
   download "$parts"
   for package in "$parts"/*.deb; do dpkg-deb -x "$package" "$folder"; done
   rm -rf "$parts"
+  loader=$(echo "$tree"/lib/*/ld-linux-*.so.*)
+  libraries=$(dirname "$loader")
   for program in "$tree/bin/apptainer" "$libraries/apptainer/bin/starter"; do
-    patchelf --set-interpreter "$(echo "$libraries"/ld-linux-*.so.*)" --force-rpath --set-rpath "$libraries" "$program"
+    patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$program"
   done
   mkdir -p "$tree"/{var,lib/var}/lib/apptainer/mnt/session "$tree/lib/etc"
   mv "$folder/etc" "$tree/etc"
