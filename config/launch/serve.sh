@@ -939,11 +939,14 @@ prepare_runtime() {
     for name in CLEANENV CONTAIN CONTAINALL PID NET NETWORK; do unset "APPTAINER_$name" "SINGULARITY_$name"; done
     # The image may have another home directory, and another word for where the cache is.
     ! is_on_hub || VSO_ENGINE_ENVIRONMENT=("HF_HUB_CACHE=$(hub_cache)" "${VSO_ENGINE_ENVIRONMENT[@]}")
-    if [ "$VSO_RUNTIME" = pyxis ] && ! timeout -k 1 10 srun --container-image=none --help >/dev/null; then
-      finish 77 pyxis-missing
-    fi
+    if [ "$VSO_RUNTIME" = pyxis ] && lacks_pyxis; then finish 77 pyxis-missing; fi
   fi
   [ -z "$VSO_VENV" ] || activate
+}
+
+lacks_pyxis() { # an srun that does not answer in time lacks nothing that is known
+  timeout -k 1 10 srun --container-image=none --help >/dev/null
+  case $? in 0 | 124 | 137) return 1 ;; esac
 }
 
 # An environment of conda's has no bin/activate of its own, and packages in it that want to be told.
