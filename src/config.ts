@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { z } from 'zod';
 import type { Catalog } from './api/catalog.ts';
 import { DEFAULT_POLICY, type Policy } from './decide/policy.ts';
@@ -25,6 +26,111 @@ const dnsLabel = () =>
 const bindAddress = () =>
   z.string().regex(/^(0|(\[[0-9a-fA-F:]+\]|[^:[\]\s]*):\d{1,5})$/, 'must be HOST:PORT, :PORT, or 0 for none');
 
+const BAD_RANGE = 'must lie within 1024-65535, the low end first';
+const portRangeText = () => z.string().regex(/^\d{4,5}-\d{4,5}$/, 'must be LOW-HIGH, such as 20000-30000');
+const slurmCalls = () => z.int().min(1).max(64);
+
+/** How one cluster is reached: the same words for the only one and for each of several. */
+const CLUSTER = {
+  type: z
+    .enum(['auto', 'slurm', 'local'])
+    .default('auto')
+    .describe(
+      '`slurm`: by its commands. `local`: jobs are processes of this machine. `auto`: `slurm` if sbatch is found, else `local`.',
+    ),
+  name: word()
+    .optional()
+    .meta({ examples: ['alps'] })
+    .describe('What people call the cluster. Default: the type.'),
+  commandPrefix: z
+    .array(z.string().min(1))
+    .max(32)
+    .default([])
+    .describe('Put before every SLURM command, to reach a cluster from elsewhere: `[ssh, login1]`.'),
+  binDirectory: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ examples: ['/opt/slurm/bin'] })
+    .describe('Where sbatch, squeue and the others are. Default: PATH.'),
+  timeoutSeconds: seconds(5, 600)
+    .default(30)
+    .describe(
+      'For one SLURM command; longer than MessageTimeout in slurm.conf (10), or answers are given up too early.',
+    ),
+};
+
+const DEFAULTS = {
+  account: word()
+    .optional()
+    .meta({ examples: ['my-project'] })
+    .describe('`--account`.'),
+  qos: word()
+    .optional()
+    .meta({ examples: ['normal'] })
+    .describe('`--qos`.'),
+  time: word()
+    .refine(
+      (text) => parseSlurmTime(text) !== undefined,
+      'must be a SLURM time: minutes, HH:MM:SS, D-HH, D-HH:MM:SS or UNLIMITED',
+    )
+    .optional()
+    .meta({ examples: ['12:00:00'] })
+    .describe('`--time`.'),
+  partitions: z.array(word()).max(16).default([]).describe("`--partition`. None: the cluster's own default."),
+};
+
+const HARDWARE = {
+  gpuMemoryGiB: z
+    .number()
+    .positive()
+    .max(10_000)
+    .optional()
+    .meta({ examples: [80] })
+    .describe('Of one GPU, where `spec.resources.gpuType` does not say it.'),
+  gpusPerNode: z
+    .int()
+    .min(0)
+    .max(64)
+    .optional()
+    .meta({ examples: [4] })
+    .describe('GPUs a node has at most.'),
+  nodes: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .optional()
+    .meta({ examples: [16] })
+    .describe('Nodes one job can have at most.'),
+};
+
+/** What a cluster says otherwise than the settings say for all; left out, theirs count. */
+const ClusterOfSeveral = z.strictObject({
+  ...CLUSTER,
+  name: dnsLabel().describe(
+    'By which deployments ask for it; it stands in their status, so it stays as it is while they have jobs.',
+  ),
+  defaults: z
+    .strictObject({ ...DEFAULTS, partitions: DEFAULTS.partitions.unwrap().optional().describe('`--partition`.') })
+    .optional()
+    .describe('For its deployments, in place of `defaults`, field by field.'),
+  hardware: z.strictObject(HARDWARE).optional().describe('Of its nodes, in place of `hardware`, field by field.'),
+  portRange: portRangeText()
+    .refine((text) => parsePortRange(text) !== undefined, BAD_RANGE)
+    .optional()
+    .describe('In place of `portRange`.'),
+  logDirectory: localPath()
+    .optional()
+    .describe('In place of `logDirectory`, where its compute nodes share another file system.'),
+  secretDirectory: localPath()
+    .optional()
+    .describe(
+      'Its own: two clusters never share one. Default: `secretDirectory` for the first, a folder of its name in it for the others.',
+    ),
+  tickSeconds: seconds(1, 600).optional().describe('In place of `intervals.tickSeconds`.'),
+  slurmCalls: slurmCalls().optional().describe('In place of `limits.slurmCalls`.'),
+});
+
 export const Settings = z
   .strictObject({
     store: z
@@ -50,48 +156,32 @@ export const Settings = z
       .describe(
         'Where tokens and API keys lie for the jobs, in files only this user can read, as long as their attempt lasts. On a cluster it must be on a file system the compute nodes share; with cluster.commandPrefix too, for the files are written here.',
       ),
-    portRange: z
-      .string()
-      .regex(/^\d{4,5}-\d{4,5}$/, 'must be LOW-HIGH, such as 20000-30000')
+    portRange: portRangeText()
       .default('20000-30000')
       .transform((text, context) => {
         const range = parsePortRange(text);
         if (range) return range;
-        context.addIssue('must lie within 1024-65535, the low end first');
+        context.addIssue(BAD_RANGE);
         return z.NEVER;
       })
       .describe('Ports an endpoint may use on a compute node when its deployment names none, `LOW-HIGH`.'),
-    cluster: z
-      .strictObject({
-        type: z
-          .enum(['auto', 'slurm', 'local'])
-          .default('auto')
-          .describe(
-            '`slurm`: by its commands. `local`: jobs are processes of this machine. `auto`: `slurm` if sbatch is found, else `local`.',
-          ),
-        name: word()
-          .optional()
-          .meta({ examples: ['alps'] })
-          .describe('What people call the cluster. Default: the type.'),
-        commandPrefix: z
-          .array(z.string().min(1))
-          .max(32)
-          .default([])
-          .describe('Put before every SLURM command, to reach a cluster from elsewhere: `[ssh, login1]`.'),
-        binDirectory: z
-          .string()
-          .min(1)
-          .optional()
-          .meta({ examples: ['/opt/slurm/bin'] })
-          .describe('Where sbatch, squeue and the others are. Default: PATH.'),
-        timeoutSeconds: seconds(5, 600)
-          .default(30)
-          .describe(
-            'For one SLURM command; longer than MessageTimeout in slurm.conf (10), or answers are given up too early.',
-          ),
+    cluster: z.strictObject(CLUSTER).prefault({}).describe('Where jobs run.'),
+    clusters: z
+      .array(ClusterOfSeveral)
+      .min(1)
+      .max(32)
+      .optional()
+      .meta({
+        examples: [
+          [
+            { name: 'alps', commandPrefix: ['ssh', 'alps'] },
+            { name: 'jura', commandPrefix: ['ssh', 'jura'] },
+          ],
+        ],
       })
-      .prefault({})
-      .describe('Where jobs run.'),
+      .describe(
+        'Several clusters, in place of `cluster`: a deployment names one in `spec.slurm.cluster`, else it is placed on the first. Each is what `cluster` is, with a name, and may say otherwise what is said for all.',
+      ),
     local: z
       .strictObject({
         directory: localPath().default('$XDG_STATE_HOME/vllm-slurm/local').describe('Where its jobs are recorded.'),
@@ -112,51 +202,11 @@ export const Settings = z
       .prefault({})
       .describe('The embedded cluster, for `cluster.type: local`.'),
     defaults: z
-      .strictObject({
-        account: word()
-          .optional()
-          .meta({ examples: ['my-project'] })
-          .describe('`--account`.'),
-        qos: word()
-          .optional()
-          .meta({ examples: ['normal'] })
-          .describe('`--qos`.'),
-        time: word()
-          .refine(
-            (text) => parseSlurmTime(text) !== undefined,
-            'must be a SLURM time: minutes, HH:MM:SS, D-HH, D-HH:MM:SS or UNLIMITED',
-          )
-          .optional()
-          .meta({ examples: ['12:00:00'] })
-          .describe('`--time`.'),
-        partitions: z.array(word()).max(16).default([]).describe("`--partition`. None: the cluster's own default."),
-      })
+      .strictObject(DEFAULTS)
       .prefault({})
       .describe('For deployments that leave the field of `spec.slurm` out.'),
     hardware: z
-      .strictObject({
-        gpuMemoryGiB: z
-          .number()
-          .positive()
-          .max(10_000)
-          .optional()
-          .meta({ examples: [80] })
-          .describe('Of one GPU, where `spec.resources.gpuType` does not say it.'),
-        gpusPerNode: z
-          .int()
-          .min(0)
-          .max(64)
-          .optional()
-          .meta({ examples: [4] })
-          .describe('GPUs a node has at most.'),
-        nodes: z
-          .int()
-          .min(1)
-          .max(100_000)
-          .optional()
-          .meta({ examples: [16] })
-          .describe('Nodes one job can have at most.'),
-      })
+      .strictObject(HARDWARE)
       .prefault({})
       .describe('What the nodes have: a model that will not fit is warned of before it is submitted.'),
     kubernetes: z
@@ -235,10 +285,7 @@ export const Settings = z
     limits: z
       .strictObject({
         concurrency: z.int().min(1).max(256).default(8).describe('Deployments worked on at once.'),
-        slurmCalls: z
-          .int()
-          .min(1)
-          .max(64)
+        slurmCalls: slurmCalls()
           .default(4)
           .describe('Submissions and cancels at once; the controller of the cluster is shared with others.'),
         maxLogBytes: z
@@ -278,9 +325,22 @@ export const Settings = z
       .prefault({})
       .describe('What the operator says, on stderr.'),
   })
-  .refine(({ cluster, doubtWindowSeconds }) => doubtWindowSeconds > cluster.timeoutSeconds, {
-    path: ['doubtWindowSeconds'],
-    message: 'must be longer than cluster.timeoutSeconds: a command that is still waiting may still submit',
+  .refine(
+    ({ cluster, clusters = [cluster], doubtWindowSeconds }) =>
+      clusters.every(({ timeoutSeconds }) => doubtWindowSeconds > timeoutSeconds),
+    {
+      path: ['doubtWindowSeconds'],
+      message: 'must be longer than cluster.timeoutSeconds: a command that is still waiting may still submit',
+    },
+  )
+  .superRefine(({ clusters = [] }, context) => {
+    for (const [index, { name }] of clusters.entries())
+      if (clusters.findIndex((other) => other.name === name) < index)
+        context.addIssue({
+          code: 'custom',
+          path: ['clusters', index, 'name'],
+          message: `"${name}" is a cluster already`,
+        });
   });
 
 export type Settings = z.output<typeof Settings>;
@@ -318,5 +378,40 @@ export function policyOf(settings: Settings): Policy {
     submitTimeoutMs: settings.cluster.timeoutSeconds * 1000,
     vanishedGraceMs: settings.vanishedGraceSeconds * 1000,
     queuedForeverGraceMs: settings.queuedForeverGraceSeconds * 1000,
+  };
+}
+
+/**
+ * The settings as each cluster has them: as if it were the only one. The first is where deployments are placed that name none.
+ * What two clusters must not share is apart by their names.
+ */
+export function eachCluster(settings: Settings): readonly Settings[] {
+  const { clusters, ...all } = settings;
+  if (!clusters) return [settings];
+  return clusters.map(
+    (
+      { defaults = {}, hardware = {}, portRange, logDirectory, secretDirectory, tickSeconds, slurmCalls, ...cluster },
+      index,
+    ) => {
+      const apart = (directory: string): string => (index === 0 ? directory : path.join(directory, cluster.name));
+      return {
+        ...all,
+        cluster,
+        defaults: { ...all.defaults, ...definedOf(defaults) },
+        hardware: { ...all.hardware, ...definedOf(hardware) },
+        portRange: parsePortRange(portRange ?? '') ?? all.portRange,
+        logDirectory: logDirectory ?? all.logDirectory,
+        secretDirectory: secretDirectory ?? apart(all.secretDirectory),
+        local: { ...all.local, directory: apart(all.local.directory) },
+        intervals: { ...all.intervals, tickSeconds: tickSeconds ?? all.intervals.tickSeconds },
+        limits: { ...all.limits, slurmCalls: slurmCalls ?? all.limits.slurmCalls },
+      };
+    },
+  );
+}
+
+function definedOf<T extends object>(said: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
   };
 }

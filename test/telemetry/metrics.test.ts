@@ -53,11 +53,11 @@ test('what SLURM is asked is timed, its listing counted, its age told', async ()
   await counted.slurm.submit({ name: 'n', script: '' });
   await on.clock.advance(5_000);
   assert.deepEqual(await values(metrics, /^vllm_slurm_(jobs|submissions|listing|call_duration_seconds_count)/), [
-    'vllm_slurm_call_duration_seconds_count{call="listJobs",result="ok"} 1',
-    'vllm_slurm_call_duration_seconds_count{call="submit",result="unknown"} 1',
-    'vllm_slurm_submissions_total{result="unknown"} 1',
-    'vllm_slurm_jobs{state="RUNNING"} 2',
-    'vllm_slurm_listing_age_seconds 5',
+    'vllm_slurm_call_duration_seconds_count{cluster="test",call="listJobs",result="ok"} 1',
+    'vllm_slurm_call_duration_seconds_count{cluster="test",call="submit",result="unknown"} 1',
+    'vllm_slurm_submissions_total{cluster="test",result="unknown"} 1',
+    'vllm_slurm_jobs{cluster="test",state="RUNNING"} 2',
+    'vllm_slurm_listing_age_seconds{cluster="test"} 5',
   ]);
 });
 

@@ -5,8 +5,8 @@ import type { QueueMeter } from '../../controller/queue.ts';
 export const NAME = 'vllmdeployment';
 const TURN_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60];
 
-/** Turns and those who wait for one, under the names of controller-runtime. */
-export function queueMeter(registers: Registry[]): QueueMeter {
+/** Turns and those who wait for one, under the names of controller-runtime. @returns makes one a queue; they are told as a whole */
+export function queueMeters(registers: Registry[]): () => QueueMeter {
   const labelNames = ['name'];
   const name = { name: NAME };
   const controller = { controller: NAME };
@@ -56,22 +56,29 @@ export function queueMeter(registers: Registry[]): QueueMeter {
   for (const counter of [adds, retries]) counter.inc(name, 0);
   errors.inc(controller, 0);
   for (const result of ['success', 'requeue_after', 'error']) turns.inc({ ...controller, result }, 0);
-  return {
-    added(waiting) {
-      depth.set(name, waiting);
-      adds.inc(name);
-    },
-    taken(waiting, waitedMs) {
-      depth.set(name, waiting);
-      waited.observe(name, waitedMs / 1000);
-    },
-    turned(result, tookMs) {
-      worked.observe(name, tookMs / 1000);
-      took.observe(controller, tookMs / 1000);
-      turns.inc({ ...controller, result });
-      if (result !== 'error') return;
-      errors.inc(controller);
-      retries.inc(name);
-    },
+  return () => {
+    let known = 0;
+    const waits = (waiting: number): void => {
+      depth.inc(name, waiting - known);
+      known = waiting;
+    };
+    return {
+      added(waiting) {
+        waits(waiting);
+        adds.inc(name);
+      },
+      taken(waiting, waitedMs) {
+        waits(waiting);
+        waited.observe(name, waitedMs / 1000);
+      },
+      turned(result, tookMs) {
+        worked.observe(name, tookMs / 1000);
+        took.observe(controller, tookMs / 1000);
+        turns.inc({ ...controller, result });
+        if (result !== 'error') return;
+        errors.inc(controller);
+        retries.inc(name);
+      },
+    };
   };
 }
