@@ -334,6 +334,15 @@ export const Settings = z
     },
   )
   .superRefine(({ clusters = [] }, context) => {
+    for (const [index, { secretDirectory }] of clusters.entries()) {
+      const other = clusters.find((one) => one.secretDirectory === secretDirectory);
+      if (secretDirectory !== undefined && other !== clusters[index])
+        context.addIssue({
+          code: 'custom',
+          path: ['clusters', index, 'secretDirectory'],
+          message: `is that of cluster ${other?.name} already, and each removes what is not its own`,
+        });
+    }
     for (const [index, { name }] of clusters.entries())
       if (clusters.findIndex((other) => other.name === name) < index)
         context.addIssue({
