@@ -33,10 +33,10 @@ const slurmCalls = () => z.int().min(1).max(64);
 /** How one cluster is reached: the same words for the only one and for each of several. */
 const CLUSTER = {
   type: z
-    .enum(['auto', 'slurm', 'local'])
+    .enum(['auto', 'slurm', 'rest', 'local'])
     .default('auto')
     .describe(
-      '`slurm`: by its commands. `local`: jobs are processes of this machine. `auto`: `slurm` if sbatch is found, else `local`.',
+      '`slurm`: by its commands. `rest`: by slurmrestd. `local`: jobs are processes of this machine. `auto`: `slurm` if sbatch is found, else `local`.',
     ),
   name: word()
     .optional()
@@ -58,6 +58,38 @@ const CLUSTER = {
     .describe(
       'For one SLURM command; longer than MessageTimeout in slurm.conf (10), or answers are given up too early.',
     ),
+  rest: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .meta({ examples: ['https://slurm.example.org:6820'] })
+        .describe('Where slurmrestd answers; without a path. `https` or a tunnel: the token is sent with each call.'),
+      socket: localPath()
+        .optional()
+        .meta({ examples: ['/run/slurmrestd.socket'] })
+        .describe('Its unix socket, in place of `url`.'),
+      tokenFile: localPath()
+        .optional()
+        .meta({ examples: ['/run/secrets/slurm/token'] })
+        .describe(
+          'What `scontrol token` printed, of the user whose jobs they shall be; read again when it changes. None: slurmrestd knows us by its socket (`rest_auth/local`).',
+        ),
+      caFile: localPath()
+        .optional()
+        .meta({ examples: ['/etc/ssl/slurm-ca.pem'] })
+        .describe('Authorities, PEM, that its certificate may come from. Default: those Node.js knows.'),
+      user: word()
+        .optional()
+        .meta({ examples: ['vllm'] })
+        .describe('Whose jobs they are. Default: whom the token names, else who runs the operator.'),
+      allowPrivilegedToken: z
+        .boolean()
+        .default(false)
+        .describe('Lets the token be one of root or of SLURM’s own user, which can end everybody’s jobs.'),
+    })
+    .prefault({})
+    .describe('slurmrestd, for `cluster.type: rest`.'),
 };
 
 const DEFAULTS = {
@@ -288,6 +320,20 @@ export const Settings = z
         slurmCalls: slurmCalls()
           .default(4)
           .describe('Submissions and cancels at once; the controller of the cluster is shared with others.'),
+        slurmCallsPerSecond: z
+          .number()
+          .min(0.1)
+          .max(1000)
+          .default(50)
+          .describe(
+            'Calls of SLURM over time, of every kind. Halved for each answer that takes a second, as those of a controller that limits its users do, and given back as it gets quick.',
+          ),
+        slurmBurst: z
+          .int()
+          .min(1)
+          .max(100_000)
+          .default(1000)
+          .describe('Calls that may come at once after a rest, as when a whole fleet is submitted.'),
         maxLogBytes: z
           .int()
           .min(1024)
@@ -325,14 +371,27 @@ export const Settings = z
       .prefault({})
       .describe('What the operator says, on stderr.'),
   })
-  .refine(
-    ({ cluster, clusters = [cluster], doubtWindowSeconds }) =>
-      clusters.every(({ timeoutSeconds }) => doubtWindowSeconds > timeoutSeconds),
-    {
-      path: ['doubtWindowSeconds'],
-      message: 'must be longer than cluster.timeoutSeconds: a command that is still waiting may still submit',
-    },
-  )
+  .superRefine(({ cluster, clusters = [], doubtWindowSeconds }, context) => {
+    const each = [
+      { at: ['cluster'], its: cluster },
+      ...clusters.map((its, index) => ({ at: ['clusters', index], its })),
+    ];
+    for (const { at, its } of each) {
+      const { type, rest, timeoutSeconds } = its;
+      const tell = (path: readonly string[], message: string): void =>
+        context.addIssue({ code: 'custom', path: [...at, ...path], message });
+      if (type === 'rest' && (rest.url === undefined) === (rest.socket === undefined))
+        tell(['rest'], 'cluster.type rest needs one of url and socket');
+      if (rest.url !== undefined && rest.tokenFile === undefined)
+        tell(['rest', 'tokenFile'], 'must be set with url: over the network slurmrestd knows nobody without a token');
+      if (doubtWindowSeconds <= timeoutSeconds)
+        context.addIssue({
+          code: 'custom',
+          path: ['doubtWindowSeconds'],
+          message: 'must be longer than cluster.timeoutSeconds: a command that is still waiting may still submit',
+        });
+    }
+  })
   .superRefine(({ clusters = [] }, context) => {
     for (const [index, { secretDirectory }] of clusters.entries()) {
       const other = clusters.find((one) => one.secretDirectory === secretDirectory);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Status } from '../../src/api/status.ts';
-import { createLimit } from '../../src/controller/limit.ts';
 import { type ApiError, isNotFound, type KubernetesApi } from '../../src/kubernetes/api.ts';
+import { createTurnstile } from '../../src/probe/turnstile.ts';
 import type { Result } from '../../src/result.ts';
 import { collectionPath, objectPath } from '../../src/store/kubernetes/paths.ts';
 import { manifest, NAMESPACE } from '../fleet.ts';
@@ -16,8 +16,8 @@ export type Deployment = z.output<typeof Deployment>;
 export const deploymentPath = (name: string): string => objectPath({ namespace: NAMESPACE, name });
 
 export async function createDeployments(api: KubernetesApi, names: readonly string[]): Promise<void> {
-  const limit = createLimit(AT_ONCE);
-  await Promise.all(names.map((name) => limit(() => answered(api, 'POST', COLLECTION, manifest(name)))));
+  const turnstile = createTurnstile(AT_ONCE);
+  await Promise.all(names.map((name) => turnstile.pass(() => answered(api, 'POST', COLLECTION, manifest(name)))));
 }
 const COLLECTION = collectionPath(NAMESPACE);
 

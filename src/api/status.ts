@@ -74,6 +74,11 @@ export const ReplicaRecord = z.object({
   settledAttempt: z
     .int()
     .describe('Attempts up to this one were judged, once; a job of theirs that still lives is cancelled.'),
+  abandoned: text(32)
+    .optional()
+    .describe(
+      'A job that was given up because it did not answer any more. It ends when its first node is back or known to be lost, and no attempt waits for that.',
+    ),
   failures: z
     .array(z.object({ time, spends: z.boolean() }))
     .max(101)

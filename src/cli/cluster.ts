@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Settings } from '../config.ts';
 import type { Cli } from './cli.ts';
 
-export type ChosenCluster = { readonly type: 'slurm' | 'local'; readonly why: string };
+export type ChosenCluster = { readonly type: 'slurm' | 'rest' | 'local'; readonly why: string };
 
 /** Which cluster `cluster.type` means here, and why: the operator says so in its first line. */
 export function chooseCluster({ cluster }: Pick<Settings, 'cluster'>, cli: Pick<Cli, 'environment'>): ChosenCluster {

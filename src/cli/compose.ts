@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import type { Settings } from '../config.ts';
-import { ok, type Result } from '../result.ts';
+import { err, ok, type Result } from '../result.ts';
 import { createSlurmCli } from '../slurm/cli/cli.ts';
 import { createLocalCluster } from '../slurm/local/local.ts';
+import { createSlurmRest } from '../slurm/rest/rest.ts';
+import { createTokenFile } from '../slurm/rest/token.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Cli } from './cli.ts';
 import { chooseCluster } from './cluster.ts';
@@ -23,6 +26,43 @@ export async function openSlurm(cli: Cli, settings: Settings): Promise<Result<Sl
       }),
     );
   }
+  if (type === 'rest') return openRest(cli, name, settings.cluster);
   const { directory, gpus, cpus = os.availableParallelism() } = settings.local;
   return createLocalCluster({ directory, clock: cli.clock, cluster: name, gpus, cpus });
+}
+
+function openRest(
+  { clock, environment }: Cli,
+  cluster: string,
+  { rest, timeoutSeconds }: Settings['cluster'],
+): Result<Slurm, string> {
+  const { url, socket, tokenFile, caFile, user = environment.USER ?? os.userInfo().username } = rest;
+  let ca: string | undefined;
+  try {
+    ca = caFile === undefined ? undefined : readFileSync(caFile, 'utf8');
+  } catch (error) {
+    return err(`cluster.rest.caFile cannot be read: ${(error as Error).message}`);
+  }
+  const token =
+    tokenFile === undefined
+      ? undefined
+      : createTokenFile({
+          file: tokenFile,
+          clock,
+          privileged: rest.allowPrivilegedToken,
+          ...(rest.user !== undefined && { user: rest.user }),
+        });
+  return ok(
+    createSlurmRest({
+      cluster,
+      clock,
+      server: {
+        url: url ?? 'http://localhost',
+        ...(socket !== undefined && { socketPath: socket }),
+        ...(ca !== undefined && { ca }),
+      },
+      ...(token ? { token: token.read } : { user }),
+      timeoutMs: timeoutSeconds * 1000,
+    }),
+  );
 }

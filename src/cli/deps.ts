@@ -33,7 +33,13 @@ export function depsOf(
     body: serveScript(),
     tail: (file) => readLogTail(file, limits.maxLogBytes, known),
     entropy: () => BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36),
-    limits: { turns: limits.concurrency, slurmCalls: limits.slurmCalls, suspectFraction: settings.suspectFraction },
+    limits: {
+      turns: limits.concurrency,
+      slurmCalls: limits.slurmCalls,
+      slurmCallsPerSecond: limits.slurmCallsPerSecond,
+      slurmBurst: limits.slurmBurst,
+      suspectFraction: settings.suspectFraction,
+    },
     intervals: { resyncMs: intervals.resyncSeconds * 1000, sweepMs: intervals.sweepSeconds * 1000 },
   };
 }

@@ -4,6 +4,7 @@ import { err, ok, type Result } from '../result.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
 import type { StoreError } from '../store/store.ts';
 import type { Deps } from './deps.ts';
+import type { Pace, Urgency } from './pace.ts';
 import { forgetSecrets, placeSecrets } from './secrets.ts';
 
 export type Acted = {
@@ -12,8 +13,8 @@ export type Acted = {
   readonly resource: Resource | undefined;
 };
 
-/** Calls that change something in Slurm, at most so many at a time over the whole fleet. */
-export type SlurmLimit = <T>(task: () => Promise<T>) => Promise<T>;
+/** Calls that change something in Slurm, as many and as often as the whole fleet may. */
+export type SlurmLimit = Pace['run'];
 
 /**
  * Carries out, decides nothing: the writes in order, then the cancels, then the submissions. What stands behind a
@@ -27,7 +28,12 @@ export async function act(seen: Resource, actions: readonly Action[], deps: Deps
   const cancelled = await Promise.all(
     actions
       .filter((action) => action.kind === 'cancel')
-      .map(async (action): Promise<Outcome> => ({ action, result: await reach(() => deps.slurm.cancel(action.job)) })),
+      .map(
+        async (action): Promise<Outcome> => ({
+          action,
+          result: await reach(() => deps.slurm.cancel(action.job), 'cancel'),
+        }),
+      ),
   );
   const submitted = await Promise.all(
     actions
@@ -74,23 +80,32 @@ async function submit(
   const { slurm, clock } = deps;
   const placed = await placeSecrets(key.namespace, action.secrets, deps);
   if (!placed.ok) return err({ kind: 'notPlaced', message: placed.error });
-  return reach(async () => {
-    if (clock.now() > action.notAfterMs) return err(notBegun('it waited too long for its turn'));
-    return slurm.submit({ name: action.name, script: action.script });
-  });
+  return reach(
+    () => slurm.submit({ name: action.name, script: action.script }),
+    'submit',
+    () => (clock.now() > action.notAfterMs ? 'it waited too long for its turn' : undefined),
+  );
 }
 
-type Reach = <T>(call: () => Promise<Result<T, SlurmError>>) => Promise<Result<T, SlurmError>>;
+type Reach = <T>(
+  call: () => Promise<Result<T, SlurmError>>,
+  urgency: Urgency,
+  whyNot?: () => string | undefined,
+) => Promise<Result<T, SlurmError>>;
 
 function untilUnreachable(limit: SlurmLimit): Reach {
   let silent = false;
-  return <T>(call: () => Promise<Result<T, SlurmError>>): Promise<Result<T, SlurmError>> =>
-    limit(async () => {
-      if (silent) return err(notBegun('SLURM did not answer the call before'));
+  return (call, urgency, whyNot) =>
+    limit(async (giveUp) => {
+      const why = silent ? 'SLURM did not answer the call before' : whyNot?.();
+      if (why !== undefined) {
+        giveUp();
+        return err(notBegun(why));
+      }
       const result = await call();
       if (!result.ok && result.error.kind === 'unreachable') silent = true;
       return result;
-    });
+    }, urgency);
 }
 
 const notBegun = (why: string): SlurmError => ({ kind: 'unreachable', message: `${why}, so it was not begun` });

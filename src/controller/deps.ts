@@ -42,6 +42,10 @@ export type Deps = {
     readonly turns: number;
     /** Calls that change something in Slurm at a time. */
     readonly slurmCalls: number;
+    /** Calls of Slurm of every kind, over time. */
+    readonly slurmCallsPerSecond: number;
+    /** So many at once after a rest. */
+    readonly slurmBurst: number;
     /** Share of live jobs that may vanish from one listing to the next before it is disbelieved, 0 to 1. */
     readonly suspectFraction: number;
   };

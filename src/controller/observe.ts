@@ -95,8 +95,9 @@ async function probe(
 function viewOf(resource: Resource, owner: string, { snapshot }: Shared): Known<SlurmView, SlurmError> {
   const fleet = snapshot.fleet();
   if (!fleet.known) return fleet;
-  const { askedAtMs, jobs } = fleet.value;
-  return { known: true, value: { askedAtMs, jobs: ownJobs(jobs.get(keyText(resource.key)), resource, owner) } };
+  const { askedAtMs, jobs, notices } = fleet.value;
+  const own = ownJobs(jobs.get(keyText(resource.key)), resource, owner);
+  return { known: true, value: { askedAtMs, jobs: own, ...(notices && { notices }) } };
 }
 
 /** Endpoints are followed through a silence of Slurm. @returns undefined when it has been silent from the beginning */

@@ -20,6 +20,8 @@ export type QueueMeter = {
   taken(waiting: number, waitedMs: number): void;
   /** In the words of controller-runtime; a turn that comes again by itself is `requeue_after`. */
   turned(result: 'success' | 'requeue_after' | 'error', tookMs: number): void;
+  /** How often SLURM may be asked now, and how many calls wait for that. */
+  paced(perSecond: number, waiting: number): void;
 };
 
 const FIRST_WAIT_MS = 1_000;

@@ -4,10 +4,10 @@ import type { OwnJob } from '../decide/observation.ts';
 import { jobKey } from '../slurm/job.ts';
 import type { Deps } from './deps.ts';
 import { createDetails } from './details.ts';
-import { createLimit } from './limit.ts';
 import { createNetwork } from './network.ts';
 import { createNodes } from './nodes.ts';
 import type { Shared } from './observe.ts';
+import { counted, createPace } from './pace.ts';
 import type { Neighbour } from './place.ts';
 import { createQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
@@ -32,8 +32,17 @@ const SLOW_FACTOR = 10;
 /** However slow it is, nobody waits longer than that to hear of a job that ended. */
 const SLOWEST_TICK_MS = 60_000;
 
-export function createController(deps: Deps): Controller {
-  const { store, slurm, prober, clock, log, policy, limits, intervals } = deps;
+export function createController(given: Deps): Controller {
+  const { limits, meter } = given;
+  const pace = createPace({
+    clock: given.clock,
+    atOnce: limits.slurmCalls,
+    perSecond: limits.slurmCallsPerSecond,
+    burst: limits.slurmBurst,
+    ...(meter && { onChange: meter.paced }),
+  });
+  const deps: Deps = { ...given, slurm: counted(given.slurm, pace) };
+  const { store, slurm, prober, clock, log, policy, intervals } = deps;
   const snapshot = createSnapshot({ slurm, clock, owner: store.id, suspectFraction: limits.suspectFraction });
   const nodes = createNodes(slurm);
   const network = createNetwork(clock);
@@ -44,7 +53,7 @@ export function createController(deps: Deps): Controller {
     secretCheck: createSecretChecks(deps),
     networkSuspect: network.isSuspect,
   };
-  const counted: Deps = {
+  const followed: Deps = {
     ...deps,
     prober: {
       ...prober,
@@ -65,13 +74,12 @@ export function createController(deps: Deps): Controller {
       },
     },
   };
-  const limit = createLimit(limits.slurmCalls);
   const queue = createQueue({
     clock,
-    ...(deps.meter && { meter: deps.meter }),
+    ...(meter && { meter }),
     atOnce: limits.turns,
     async turn(name) {
-      const turn = await reconcile(keyOf(name), counted, shared, limit);
+      const turn = await reconcile(keyOf(name), followed, shared, pace.run);
       if (turn.acted) tickSoon();
       return turn.requeueAfterMs;
     },
@@ -102,7 +110,8 @@ export function createController(deps: Deps): Controller {
     await survived('a tick', async () => {
       restMs = await look();
     });
-    scheduleTick(soon ? Math.min(SOON_MS, policy.tickMs) : Math.max(policy.tickMs, restMs));
+    const nextMs = soon ? Math.min(SOON_MS, policy.tickMs) : Math.max(policy.tickMs, restMs);
+    scheduleTick(Math.max(nextMs, pace.restMs()));
   }
 
   /** @returns for how many ms Slurm is to be left alone */
@@ -142,7 +151,7 @@ export function createController(deps: Deps): Controller {
 
   function tickSoon(): void {
     soon = true;
-    if (!ticking) scheduleTick(Math.min(SOON_MS, policy.tickMs));
+    if (!ticking) scheduleTick(Math.max(Math.min(SOON_MS, policy.tickMs), pace.restMs()));
   }
 
   async function wakeAll(): Promise<void> {
@@ -170,7 +179,7 @@ export function createController(deps: Deps): Controller {
     await survived('a sweep', async () => {
       const fleet = snapshot.fleet();
       if (!fleet.known || snapshot.suspect()) return;
-      suspects = await sweep(fleet.value, before, deps);
+      suspects = await sweep(fleet.value, before, deps, pace.run);
       await sweepSecrets(fleet.value, deps);
     });
     if (!stopped) withdrawSweep = clock.after(intervals.sweepMs, () => void sweepOnce());

@@ -1,13 +1,15 @@
+import { isDeepStrictEqual } from 'node:util';
 import { keyText } from '../api/key.ts';
 import type { Clock } from '../clock.ts';
 import type { OwnJob } from '../decide/observation.ts';
 import type { Known } from '../result.ts';
 import { readIdentity, readReport } from '../slurm/identity.ts';
 import { jobKey } from '../slurm/job.ts';
-import type { Listing, Slurm, SlurmError } from '../slurm/slurm.ts';
+import type { Listing, Notices, Slurm, SlurmError } from '../slurm/slurm.ts';
 
 export type Fleet = {
   readonly askedAtMs: number;
+  readonly notices?: Notices;
   /** By `namespace/name`: the jobs of this store's deployments, whatever uid. */
   readonly jobs: ReadonlyMap<string, readonly OwnJob[]>;
 };
@@ -64,7 +66,8 @@ export function createSnapshot(options: {
     suspectSince = vanishedTooMany(believed, fleet, suspectFraction) ? (suspectSince ?? clock.now()) : undefined;
     if (suspectSince !== undefined && clock.now() - suspectSince >= SUSPICION_MS) suspectSince = undefined;
     answer = { known: true, value: fleet };
-    const turned = !before.known || before.suspect !== (suspectSince !== undefined);
+    const toldAnew = !isDeepStrictEqual(fleet.notices, believed?.notices);
+    const turned = !before.known || toldAnew || before.suspect !== (suspectSince !== undefined);
     if (suspectSince !== undefined) return { changed: [], turned, tookMs };
     believed = fleet;
     const fresh = new Map([...fleet.jobs].map(([key, jobs]) => [key, fingerprint(jobs)]));
@@ -94,7 +97,8 @@ function group(listing: Listing, owner: string): Fleet {
     if (known) known.push(own);
     else jobs.set(key, [own]);
   }
-  return { askedAtMs: listing.askedAtMs, jobs };
+  const { askedAtMs, notices } = listing;
+  return { askedAtMs, jobs, ...(notices && { notices }) };
 }
 
 function vanishedTooMany(before: Fleet | undefined, after: Fleet, fraction: number): boolean {

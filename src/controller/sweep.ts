@@ -1,6 +1,7 @@
 import type { Resource } from '../api/resource.ts';
 import type { OwnJob } from '../decide/observation.ts';
 import { isCancellable } from '../decide/replica.ts';
+import type { SlurmLimit } from './act.ts';
 import type { Deps } from './deps.ts';
 import type { Fleet } from './snapshot.ts';
 
@@ -10,7 +11,12 @@ import type { Fleet } from './snapshot.ts';
  * @param suspects `id@submit` of the sweep before
  * @returns those of this sweep
  */
-export async function sweep(fleet: Fleet, suspects: ReadonlySet<string>, deps: Deps): Promise<ReadonlySet<string>> {
+export async function sweep(
+  fleet: Fleet,
+  suspects: ReadonlySet<string>,
+  deps: Deps,
+  limit: SlurmLimit,
+): Promise<ReadonlySet<string>> {
   const resources = await deps.store.list();
   if (!resources.ok) return new Set();
   const mayHaveJobs = (resource: Resource): boolean => deps.place?.mayHaveJobs(resource) ?? true;
@@ -25,7 +31,8 @@ export async function sweep(fleet: Fleet, suspects: ReadonlySet<string>, deps: D
   );
   const orphans = unowned.filter((_, at) => gone[at]);
   for (const job of orphans.filter((orphan) => suspects.has(nameOf(orphan)))) {
-    const result = await deps.slurm.cancel({ id: job.id, name: job.name, submitMs: job.submitMs });
+    const { id, name, submitMs } = job;
+    const result = await limit(() => deps.slurm.cancel({ id, name, submitMs }), 'cancel');
     deps.log.warn(
       { job: job.id, name: job.name, ok: result.ok },
       'cancelled a job whose deployment no longer exists, or is on another cluster',

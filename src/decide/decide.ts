@@ -43,6 +43,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const hash = resourceHash(resource, spec);
   const before = resource.status.excludedNodes ?? [];
   const rule = spec.restartPolicy.excludeFailedNodes;
+  const most = view.notices?.cannotExclude ? 0 : rule.max;
   const placement = placementOf(spec, seen.usableNodes);
   const to = destinationOf(spec, seen);
   const blocked = obstacleTo(spec, seen);
@@ -55,7 +56,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
     spec,
     hash,
     obstacle,
-    excludedNodes: excludedNames(before, now, rule.max, placement),
+    excludedNodes: excludedNames(before, now, most, placement),
   };
   const jobsOf = (record: ReplicaRecord) => view.jobs.filter((job) => job.identity.replica === record.replica);
 
@@ -69,7 +70,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
     (nodes, step) => (step.failure ? exclude(nodes, step.blamed, step.failure.reason, now, rule) : nodes),
     exclude(before, [], '', now, rule),
   );
-  const names = excludedNames(excludedNodes, now, rule.max, placement);
+  const names = excludedNames(excludedNodes, now, most, placement);
   const blamedNow = names.join() !== input.excludedNodes.join();
   const second = blamedNow
     ? slots.wanted.map((record) => stepReplica({ ...input, excludedNodes: names }, record, jobsOf(record)))

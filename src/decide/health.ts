@@ -92,9 +92,7 @@ export function healthOf(
     const unheardMs = Math.min((probe?.failures ?? 0) * periodSeconds * 1000, readyMs);
     const silentMs = silenceMs(probe, seen.now) ?? unheardMs;
     if (probe?.lastOkMs === undefined && readyMs < windowMsOf(spec)) return { kind: 'starting' };
-    const givenUp =
-      (probe?.failures ?? 0) >= failureThreshold &&
-      silentMs >= Math.max(windowMsOf(spec), seen.policy.unresponsiveGraceMs);
+    const givenUp = (probe?.failures ?? 0) >= failureThreshold && silentMs >= patienceMs(spec, seen);
     return givenUp && !seen.networkSuspect
       ? { kind: 'unresponsive', why: lastError }
       : { kind: 'failing', why: lastError };
@@ -108,6 +106,22 @@ export function healthOf(
   // Where it is to be asked, it has to be asked often enough, on a way that is open.
   const isUnheard = probe === undefined || (probe.failures >= failureThreshold && !seen.networkSuspect);
   return isUnheard ? { kind: 'overdue', why: lastError } : { kind: 'starting' };
+}
+
+/** How long a job that has answered may be silent before it is given up, ms. */
+function patienceMs(spec: Spec, { policy }: Pick<Observation, 'policy'>): number {
+  return Math.max(windowMsOf(spec), policy.unresponsiveGraceMs);
+}
+
+/** @returns ms until it has been silent for too long; undefined when it has been already, or never answered */
+export function unresponsiveInMs(
+  probe: ProbeMemory | undefined,
+  spec: Spec,
+  seen: Pick<Observation, 'now' | 'policy'>,
+): number | undefined {
+  const silentMs = silenceMs(probe, seen.now);
+  const leftMs = silentMs === undefined ? 0 : patienceMs(spec, seen) - silentMs;
+  return leftMs > 0 ? leftMs : undefined;
 }
 
 /** @returns ms until the last answer is too old for Ready; undefined when it is already, or there is none */

@@ -6,7 +6,7 @@ import type { Known } from '../result.ts';
 import type { SecretError } from '../secrets/secrets.ts';
 import type { Identity, JobReport } from '../slurm/identity.ts';
 import type { Job, JobEnding } from '../slurm/job.ts';
-import type { SlurmError } from '../slurm/slurm.ts';
+import type { Notices, SlurmError } from '../slurm/slurm.ts';
 import type { Policy } from './policy.ts';
 
 /** A job that proved, by name and marker, to belong to this very resource (uid) and store (owner). */
@@ -68,6 +68,7 @@ export type SlurmView = {
   /** Epoch, ms: the listing's question was sent at this time. */
   readonly askedAtMs: number;
   readonly jobs: readonly OwnJob[];
+  readonly notices?: Notices;
 };
 
 export type Ending = JobEnding & { readonly logTail: string | undefined };

@@ -31,7 +31,7 @@ export const DEFAULT_POLICY: Policy = {
   submitTimeoutMs: 30_000,
   vanishedGraceMs: 60_000,
   queuedForeverGraceMs: 60_000,
-  unresponsiveGraceMs: 90_000,
+  unresponsiveGraceMs: 85_000,
   startupSlackMs: 60_000,
   rejectedRetryMs: 600_000,
   unreachableRetryMs: 15_000,

@@ -8,7 +8,7 @@ import { jobName } from '../slurm/identity.ts';
 import { jobKey } from '../slurm/job.ts';
 import { type AttemptJobs, isOver, sortAttempt, spokeLastWord } from './attempts.ts';
 import { explain } from './explain.ts';
-import { answersForMs, endpointOf, type Health, healthOf, windowMsOf } from './health.ts';
+import { answersForMs, endpointOf, type Health, healthOf, unresponsiveInMs, windowMsOf } from './health.ts';
 import { endOf, judge, UNTOLD } from './judge.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import type { Obstacle } from './obstacles.ts';
@@ -200,7 +200,9 @@ function stateOf(
 /** When a running job is due to be looked at although nothing happens: its endpoint ages, its deadline comes. */
 function dueMs({ seen, spec }: ReplicaInput, job: OwnJob & { readonly phase: 'running' }): number {
   const startup = job.startMs + spec.probes.startup.timeoutSeconds * 1000 + seen.policy.startupSlackMs - seen.now;
-  const ages = answersForMs(seen.probes.get(jobKey(job)), spec, seen.now) ?? Math.max(windowMsOf(spec), 1_000);
+  const probe = seen.probes.get(jobKey(job));
+  const ages =
+    answersForMs(probe, spec, seen.now) ?? unresponsiveInMs(probe, spec, seen) ?? Math.max(windowMsOf(spec), 1_000);
   return startup > 0 ? Math.min(startup, ages) : ages;
 }
 
@@ -214,7 +216,8 @@ function giveUp(
 ): Step {
   const end = health.kind === 'overdue' ? ('OVERDUE' as const) : ('UNRESPONSIVE' as const);
   const claim = endpointOf(job, input.spec, input.seen, input.seen.resource.status.endpoints);
-  const judged = judge(input.seen, input.spec, record, {
+  const left = health.kind === 'unresponsive' ? { ...record, abandoned: job.id } : record;
+  const judged = judge(input.seen, input.spec, left, {
     ...UNTOLD,
     end,
     slurm: job.reason,
@@ -313,7 +316,7 @@ function submitWhenDue(
   condemned: readonly OwnJob[],
 ): Step {
   const { seen, view } = input;
-  const blocking = condemned.find((job) => !isOver(job));
+  const blocking = condemned.find((job) => !isOver(job) && !isAbandoned(job, record));
   if (blocking) {
     return {
       ...base(record),
@@ -347,6 +350,11 @@ function submitWhenDue(
   }
   if (input.obstacle) return withheld(record, attempt, input.obstacle);
   return submit(input, record, attempt);
+}
+
+/** SLURM has taken its cancellation, and waits for a node that may never say that it is done. */
+function isAbandoned(job: OwnJob, record: ReplicaRecord): boolean {
+  return job.phase === 'completing' && job.id === record.abandoned;
 }
 
 /** Nothing is claimed: as soon as nothing is in the way the attempt is submitted. */
@@ -383,6 +391,7 @@ function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: Repli
     doubtUntil: rfc3339Ms(now + policy.submitWithinMs + policy.submitTimeoutMs + policy.doubtWindowMs),
     settledAttempt: record.settledAttempt,
     failures: record.failures,
+    ...(record.abandoned !== undefined && { abandoned: record.abandoned }),
   };
   return {
     ...base(claimed),

@@ -8,7 +8,7 @@ import { logPath } from '../launch/site.ts';
 import { type ConditionDraft, withTransitions } from './conditions.ts';
 import { cut } from './cut.ts';
 import { explain } from './explain.ts';
-import type { Observation, OwnJob } from './observation.ts';
+import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import { ofCluster } from './places.ts';
 import { type Draft, SLOT_STATES, type Step } from './step.ts';
 
@@ -245,13 +245,26 @@ const aboutCluster = ({ whereabouts: { recorded } }: Observation): string =>
 
 function slurmReachable(seen: Observation): ConditionDraft {
   return seen.slurm.known
-    ? { type: 'SlurmReachable', status: 'True', reason: 'Answering', message: `SLURM${ofCluster(seen)} answers` }
+    ? {
+        type: 'SlurmReachable',
+        status: 'True',
+        reason: 'Answering',
+        message: [`SLURM${ofCluster(seen)} answers`, ...noticesOf(seen.slurm.value)].join('; '),
+      }
     : {
         type: 'SlurmReachable',
         status: 'False',
         reason: 'SlurmUnreachable',
         message: `${aboutCluster(seen)}${seen.slurm.why.message}`,
       };
+}
+
+function noticesOf({ notices = {} }: SlurmView): readonly string[] {
+  const { credentialsEndMs, cannotExclude } = notices;
+  const ends = credentialsEndMs !== undefined && `its token ends at ${rfc3339(credentialsEndMs)}: renew it before`;
+  const exclude =
+    cannotExclude && 'this version of slurmrestd cannot keep jobs off nodes that failed, SLURM’s own commands can';
+  return [ends, exclude].filter((notice) => typeof notice === 'string');
 }
 
 /** The step people should hear of first; undefined when all serve the present spec. */

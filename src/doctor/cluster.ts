@@ -1,5 +1,6 @@
 import type { Check } from './checks.ts';
-import { error, warning } from './finding.ts';
+import type { Facts } from './facts.ts';
+import { error, type Finding, warning } from './finding.ts';
 
 /** Programs the operator cannot work without; the others are asked by `doctor` alone, or where accounting is kept. */
 const NEEDED = ['sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo'];
@@ -16,6 +17,38 @@ export const checkCluster: Check = ({ cluster }) =>
           'where there is a SLURM cluster: put its commands on PATH, or set cluster.binDirectory or cluster.commandPrefix',
         ),
       ];
+
+function findingsOf(rest: NonNullable<Facts['rest']>, now: number): readonly Finding[] {
+  if (!rest.ok)
+    return [
+      error(
+        rest.error,
+        'the operator cannot submit, watch or cancel jobs',
+        'see cluster.rest in docs/how-to/slurmrestd.md: the address, the token, the authorities',
+      ),
+    ];
+  const { credentialsEndMs, cannotExclude } = rest.value.notices;
+  return [
+    ...(credentialsEndMs === undefined
+      ? []
+      : [
+          warning(
+            `the token ends in ${Math.max(0, Math.round((credentialsEndMs - now) / 60_000))} minutes`,
+            'from then on every job is left as it is',
+            'renew it by a timer: `scontrol token lifespan=SECONDS`',
+          ),
+        ]),
+    ...(cannotExclude
+      ? [
+          warning(
+            'this version of slurmrestd cannot keep jobs off nodes (--exclude)',
+            'a replica may be tried again on the node that failed, and spec.slurm.exclude is refused',
+            'use SLURM’s own commands (cluster.type: slurm), or a newer slurmrestd',
+          ),
+        ]
+      : []),
+  ];
+}
 
 export const checkPrograms: Check = ({ programs }) => {
   if (!programs) return undefined;
@@ -58,7 +91,8 @@ export const checkPrograms: Check = ({ programs }) => {
   ];
 };
 
-export const checkController: Check = ({ controller, configuration, timeoutSeconds }) => {
+export const checkController: Check = ({ controller, configuration, timeoutSeconds, rest, now }) => {
+  if (rest) return findingsOf(rest, now);
   if (!controller) return undefined;
   const advice = 'wait or ask the administrators; the operator holds meanwhile and changes nothing';
   if (!controller.ok)

@@ -4,6 +4,7 @@ import type { Site } from '../launch/site.ts';
 import type { Result } from '../result.ts';
 import type { Association, ClusterConfiguration, Controller, Qos } from '../slurm/association.ts';
 import type { Partition, PartitionNode } from '../slurm/partition.ts';
+import type { Notices } from '../slurm/slurm.ts';
 
 /** What was asked, or why there is no answer. */
 export type Answer<T> = Result<T, string>;
@@ -63,9 +64,11 @@ export type JobView = {
 /** Facts, no opinions. What was not asked, as the cluster is none of SLURM's, is undefined. */
 export type Facts = {
   readonly now: number;
-  readonly cluster: { readonly type: 'slurm' | 'local'; readonly why: string; readonly isChosen: boolean };
+  readonly cluster: { readonly type: 'slurm' | 'rest' | 'local'; readonly why: string; readonly isChosen: boolean };
   readonly programs?: readonly { readonly name: string; readonly version: Answer<string> }[];
   readonly controller?: Answer<Controller>;
+  /** How many jobs of ours slurmrestd lists, and what it says beside them. */
+  readonly rest?: Answer<{ readonly jobs: number; readonly notices: Notices }>;
   readonly configuration?: Answer<ClusterConfiguration & { readonly askedAtMs: number; readonly answeredAtMs: number }>;
   readonly partitions?: Answer<readonly Partition[]>;
   readonly nodes?: Answer<readonly PartitionNode[]>;

@@ -15,6 +15,17 @@ export type Listing = {
   readonly jobs: readonly Job[];
   /** Epoch, ms, taken before the question was sent: the view is at least this fresh. */
   readonly askedAtMs: number;
+  /** What had to be read for it, where it was sent over. */
+  readonly bytes?: number;
+  /** What people should know of this way to Slurm although it answers. */
+  readonly notices?: Notices;
+};
+
+export type Notices = {
+  /** Without a change it will answer no longer from then on, epoch, ms; told some time before. */
+  readonly credentialsEndMs?: number;
+  /** It has no word for `--exclude`: jobs cannot be kept off nodes that failed. */
+  readonly cannotExclude?: true;
 };
 
 export type Submission = {

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FINALIZER } from '../../src/api/resource.ts';
 import { act } from '../../src/controller/act.ts';
-import { createLimit } from '../../src/controller/limit.ts';
 import type { Action } from '../../src/decide/plan.ts';
 import { err, ok } from '../../src/result.ts';
 import type { SlurmError } from '../../src/slurm/slurm.ts';
 import { KEY, NOW } from '../gen/observation.ts';
-import { fakeSlurm, ground } from './ground.ts';
+import { fakeSlurm, ground, unpaced } from './ground.ts';
 
 const claim: Action = { kind: 'claim', status: { phase: 'Pending' } };
 const cancel = (id: string): Action => ({ kind: 'cancel', job: { id, name: `job-${id}`, submitMs: NOW }, why: 'test' });
@@ -41,7 +40,7 @@ async function carryOut(actions: readonly Action[], about: Parameters<typeof fak
     seen,
     calls: slurm.calls,
     async run() {
-      const { outcomes, resource } = await act(seen, actions, deps, createLimit(slurmCalls));
+      const { outcomes, resource } = await act(seen, actions, deps, unpaced(slurmCalls));
       const told = outcomes.map(({ action, result }) => [action.kind, result.ok ? 'done' : result.error.message]);
       return { told, resource };
     },
@@ -142,7 +141,7 @@ describe('actions', () => {
     const got = await store.get(KEY);
     const deleting = got.ok && got.value ? got.value : seen;
     const deps = { ...rest, store, clock };
-    const { outcomes, resource } = await act(deleting, [{ kind: 'releaseFinalizer' }], deps, createLimit(1));
+    const { outcomes, resource } = await act(deleting, [{ kind: 'releaseFinalizer' }], deps, unpaced(1));
     assert.deepEqual(
       [outcomes, resource],
       [[{ action: { kind: 'releaseFinalizer' }, result: ok(undefined) }], undefined],

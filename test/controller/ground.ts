@@ -1,6 +1,8 @@
+import type { SlurmLimit } from '../../src/controller/act.ts';
 import type { Deps } from '../../src/controller/deps.ts';
 import type { DeploymentEvent } from '../../src/controller/events.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
+import { createTurnstile } from '../../src/probe/turnstile.ts';
 import { ok } from '../../src/result.ts';
 import { createMemorySecretFiles, type MemorySecretFiles } from '../../src/secrets/memory.ts';
 import type { Slurm } from '../../src/slurm/slurm.ts';
@@ -71,10 +73,16 @@ export function ground(about: Partial<Omit<Deps, 'clock' | 'store' | 'secretFile
     body,
     tail: async () => undefined,
     entropy: () => `word${++words}`,
-    limits: { turns: 4, slurmCalls: 4, suspectFraction: 1 / 3 },
+    limits: { turns: 4, slurmCalls: 4, slurmCallsPerSecond: 50, slurmBurst: 1000, suspectFraction: 1 / 3 },
     intervals: { resyncMs: 300_000, sweepMs: 60_000 },
     ...about,
   };
+}
+
+/** So many calls at a time, as often as anybody wants. */
+export function unpaced(atOnce: number): SlurmLimit {
+  const { pass } = createTurnstile(atOnce);
+  return (call) => pass(() => call(() => {}));
 }
 
 /** A promise to be settled by the test, when it is time. */

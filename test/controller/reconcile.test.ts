@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import { FINALIZER } from '../../src/api/resource.ts';
 import type { Status } from '../../src/api/status.ts';
 import { createDetails } from '../../src/controller/details.ts';
-import { createLimit } from '../../src/controller/limit.ts';
 import { createNodes } from '../../src/controller/nodes.ts';
 import type { Shared } from '../../src/controller/observe.ts';
 import { reconcile } from '../../src/controller/reconcile.ts';
@@ -16,7 +15,7 @@ import type { Job } from '../../src/slurm/job.ts';
 import { jobKey } from '../../src/slurm/job.ts';
 import type { NodeInfo, Slurm } from '../../src/slurm/slurm.ts';
 import { ANSWERS, conditionOf, KEY, NOW, pendingJob, runningJob, servingJob } from '../gen/observation.ts';
-import { fakeSlurm, type Ground, gate, ground, settled } from './ground.ts';
+import { fakeSlurm, type Ground, gate, ground, settled, unpaced } from './ground.ts';
 
 const MODEL = { model: { uri: 'hf://org/model' } };
 const NODES: readonly NodeInfo[] = [{ name: 'node001', address: '10.0.0.1', state: 'mixed' }];
@@ -59,7 +58,7 @@ function site(about: Partial<Slurm> = {}, more: Partial<Parameters<typeof ground
       jobs = shown;
       await shared.snapshot.refresh();
     },
-    turn: () => reconcile(KEY, deps, shared, createLimit(4)),
+    turn: () => reconcile(KEY, deps, shared, unpaced(4)),
     async resource() {
       const got = await deps.store.get(KEY);
       if (!got.ok || !got.value) throw new Error('the resource is there');

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { sweep } from '../../src/controller/sweep.ts';
+import type { Deps } from '../../src/controller/deps.ts';
+import type { Fleet } from '../../src/controller/snapshot.ts';
+import { sweep as sweepWithin } from '../../src/controller/sweep.ts';
 import type { OwnJob } from '../../src/decide/observation.ts';
 import { completingJob, endedJob, KEY, NOW, pendingJob, runningJob } from '../gen/observation.ts';
-import { fakeSlurm, ground } from './ground.ts';
+import { fakeSlurm, ground, unpaced } from './ground.ts';
 
+const sweep = (fleet: Fleet, suspects: ReadonlySet<string>, deps: Deps) =>
+  sweepWithin(fleet, suspects, deps, unpaced(1));
 const fleet = (...jobs: readonly OwnJob[]) => ({ askedAtMs: NOW, jobs: new Map([['default/chat', jobs]]) });
 
 /** The first resource of a store has the uid of the jobs the builders make. */

@@ -110,11 +110,11 @@ describe('how an endpoint is', () => {
     [
       'failing until the in-job watchdog had its time',
       servingJob(),
-      silentFor(89.999, 6),
+      silentFor(84.999, 6),
       true,
       { kind: 'failing', why },
     ],
-    ['given up after that', servingJob(), silentFor(90, 6), true, { kind: 'unresponsive', why }],
+    ['given up after that', servingJob(), silentFor(85, 6), true, { kind: 'unresponsive', why }],
     [
       'not given up by time alone: the probes must have failed, one after the other',
       servingJob(),

@@ -249,7 +249,7 @@ const rows: readonly Row[] = [
       records: [SEEN],
       phase: 'Failed',
       ready: 'False ProbeFailed: 0 of 1 replicas answer; replica 0: job 101 does not answer: connect ECONNREFUSED',
-      requeueAfterMs: 45_000,
+      requeueAfterMs: 25_000,
     },
   ],
   [
@@ -260,7 +260,7 @@ const rows: readonly Row[] = [
         'claim',
         'cancel 101: job 101: the endpoint stopped answering although SLURM calls the job running (connect ECONNREFUSED)',
       ],
-      records: [{ ...SEEN, settledAttempt: 1, failures: [{ time: atMs(0), spends: true }] }],
+      records: [{ ...SEEN, settledAttempt: 1, failures: [{ time: atMs(0), spends: true }], abandoned: '101' }],
       phase: 'Pending',
       ready: 'False Stopping: 0 of 1 replicas answer; replica 0: job 101 must end before the next attempt',
       requeueAfterMs: 10_000,

@@ -147,6 +147,17 @@ const STORIES: Readonly<Record<string, readonly [Partial<Facts>, readonly string
     },
     ['controller error: no controller answers: a (primary), b (backup)'],
   ],
+  'a slurmrestd that does not know us': [
+    { rest: err('slurmrestd accepts neither token nor user') },
+    ['controller error: slurmrestd accepts neither token nor user'],
+  ],
+  'a slurmrestd of 22.05, and a token that ends': [
+    { rest: ok({ jobs: 1, notices: { credentialsEndMs: facts().now + 600_000, cannotExclude: true } }) },
+    [
+      'controller warning: the token ends in 10 minutes',
+      'controller warning: this version of slurmrestd cannot keep jobs off nodes (--exclude)',
+    ],
+  ],
   'patience shorter than SLURM’s': [
     { timeoutSeconds: 10 },
     ['controller warning: commands are given 10 s, and SLURM itself waits 10 s (MessageTimeout)'],

@@ -102,7 +102,13 @@ export function startOperator(ground: Ground, hears: Hears): Operator {
     body: BODY,
     tail: settings.tail ?? (async () => undefined),
     entropy: () => Math.floor(ground.random() * 36 ** 8).toString(36),
-    limits: settings.limits ?? { turns: 8, slurmCalls: 4, suspectFraction: 0.34 },
+    limits: settings.limits ?? {
+      turns: 8,
+      slurmCalls: 4,
+      slurmCallsPerSecond: 50,
+      slurmBurst: 1000,
+      suspectFraction: 0.34,
+    },
     intervals: settings.intervals ?? { resyncMs: 300_000, sweepMs: 60_000 },
   });
   const all = [ground.slurm, ...(ground.others ?? [])].map(depsOn);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { customResourceDefinition } from '../../src/api/crd.ts';
 import { Status } from '../../src/api/status.ts';
-import { createLimit } from '../../src/controller/limit.ts';
 import type { KubernetesApi } from '../../src/kubernetes/api.ts';
+import { createTurnstile } from '../../src/probe/turnstile.ts';
 import { collectionPath, objectPath } from '../../src/store/kubernetes/paths.ts';
 import { value } from '../contract/store.ts';
 import { catalogOf } from '../gen/catalog.ts';
@@ -63,8 +63,8 @@ describe('hostile and wrong manifests', { skip: whyNoPrograms() ?? false }, () =
 
   /** @returns how many were let in */
   async function answerAll(): Promise<number> {
-    const atOnce = createLimit(16);
-    const wrong = await Promise.all(manifests.map((one) => atOnce(() => answerTo(one))));
+    const atOnce = createTurnstile(16);
+    const wrong = await Promise.all(manifests.map((one) => atOnce.pass(() => answerTo(one))));
     assert.deepEqual(
       wrong.filter((one) => one !== undefined),
       [],

@@ -1,15 +1,9 @@
 import { describe } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { createSlurmCli } from '../../src/slurm/cli/cli.ts';
-import { type ScriptKind, slurmContract } from '../contract/slurm.ts';
+import { slurmContract } from '../contract/slurm.ts';
 import { startBed, whyNoBed } from './slurm-bed/bed.ts';
-
-const SCRIPTS: Readonly<Record<ScriptKind, string>> = {
-  'exits-7': 'exit 7\n',
-  'exits-0': 'exit 0\n',
-  runs: 'exec sleep 600\n',
-  reports: 'scontrol update "JobId=$SLURM_JOB_ID" "Comment=$MARKER|phase=ready|port=20001"\nexec sleep 600\n',
-};
+import { SCRIPTS } from './slurm-bed/scripts.ts';
 
 describe('on real SLURM', { skip: whyNoBed() ?? false }, () => {
   slurmContract(

@@ -68,6 +68,10 @@ missing_packages() {
   for pair in "${want[@]}" ${BED_PROGRAMS+"${BED_PROGRAMS[@]}"}; do
     command -v "${pair#*:}" >/dev/null || echo "${pair%:*}"
   done
+  if [ "${BED_REST:-0}" = 1 ]; then
+    command -v slurmrestd >/dev/null || echo slurmrestd
+    compgen -G '/usr/lib/*/slurm*/auth_jwt.so' >/dev/null || echo slurm-wlm-jwt-plugin
+  fi
   compgen -G '/usr/lib/*/slurm*/select_cons_tres.so' >/dev/null || echo slurm-wlm-basic-plugins
   if [ "${BED_ACCOUNTING:-0}" = 1 ]; then
     compgen -G '/usr/lib/*/slurm*/accounting_storage_mysql.so' >/dev/null || echo slurm-wlm-mysql-plugin
@@ -134,6 +138,11 @@ CONF
     echo 'GresTypes=gpu' >>"$BED_DIR/etc/slurm.conf"
     echo "NodeName=node[001-$(printf %03d "$BED_NODES")] Name=gpu File=$BED_DIR/dev/gpu[0-$((BED_GPUS - 1))]" >"$BED_DIR/etc/gres.conf"
   fi
+  if [ "${BED_REST:-0}" = 1 ]; then
+    dd if=/dev/urandom of="$BED_DIR/etc/jwt.key" bs=32 count=1 status=none
+    chmod 600 "$BED_DIR/etc/jwt.key"
+    jwt_parameters >>"$BED_DIR/etc/slurm.conf"
+  fi
   [ "$BED_ACCOUNTING" = 1 ] || return 0
   cat >>"$BED_DIR/etc/slurm.conf" <<CONF
 AccountingStorageType=accounting_storage/slurmdbd
@@ -158,7 +167,18 @@ StorageUser=slurm
 StoragePass=slurm
 StorageLoc=slurm_acct_db
 CONF
+  [ "${BED_REST:-0}" = 0 ] || jwt_parameters >>"$BED_DIR/etc/slurmdbd.conf"
   chmod 600 "$BED_DIR/etc/slurmdbd.conf"
+}
+
+jwt_parameters() { printf 'AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=%s\n' "$BED_DIR/etc/jwt.key"; }
+
+# It refuses to be root or SLURM's own user, and is nobody; who it acts for is in each call's token.
+start_rest() { # PORT
+  setsid setpriv --reuid=nobody --regid=nogroup --clear-groups env --chdir=/ SLURM_JWT=daemon \
+    slurmrestd -a rest_auth/jwt "127.0.0.1:$1" </dev/null >>"$BED_DIR/log/slurmrestd.log" 2>&1 &
+  echo $! >"$BED_DIR/pids/slurmrestd"
+  retry 30 is_listening "$1" || die "slurmrestd does not come up: $(tail -5 "$BED_DIR/log/slurmrestd.log")"
 }
 
 start_munge() {

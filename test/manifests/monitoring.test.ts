@@ -34,7 +34,9 @@ const RULES = { rulesTrouble: () => undefined };
 /** Labels by the name of each series on a page of an operator that has been through everything once. */
 async function seriesOnPage(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const on = ground({
-    slurm: fakeSlurm({ listJobs: async () => ({ ok: true, value: { askedAtMs: NOW, jobs: [runningJob()] } }) }),
+    slurm: fakeSlurm({
+      listJobs: async () => ({ ok: true, value: { askedAtMs: NOW, bytes: 70, jobs: [runningJob()] } }),
+    }),
   });
   const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store, leads: () => true, ...RULES });
   const { slurm, store, meter } = metrics.metered(on);
@@ -45,6 +47,7 @@ async function seriesOnPage(): Promise<ReadonlyMap<string, ReadonlySet<string>>>
   await store.writeStatus(found.value, { phase: 'Running', lastFailure: failure });
   await slurm.listJobs();
   await slurm.submit({ name: 'n', script: '' });
+  meter?.paced?.(50, 0);
   meter?.taken(0, 1);
   meter?.turned('success', 1);
   const labels = new Map<string, Set<string>>();

@@ -95,3 +95,32 @@ test('deployments whose names begin alike keep to their own jobs', async () => {
   assert.ok(scenario.isReady('chat-r0'));
   assert.deepEqual(scenario.asked('cancel'), ['chat.r0.a1']);
 });
+
+for (const [title, trouble] of [
+  ['all is well', undefined],
+  ['its answers are slow', { kind: 'slow' }],
+  ['every third is lost', { kind: 'unknown', effect: 'none' }],
+] as const) {
+  test(`a whole fleet asks SLURM no more than it may, and comes up, while ${title}`, async () => {
+    const limits = { turns: 8, slurmCalls: 4, slurmCallsPerSecond: 0.5, slurmBurst: 5, suspectFraction: 0.34 };
+    const scenario = createScenario({ limits, cluster: { nodes: [{ name: 'node001', cpus: 640, gpus: 64 }] } });
+    const names = Array.from({ length: 40 }, (_, n) => `m${n}`);
+    for (const name of names) scenario.apply(name, deployment());
+    if (trouble)
+      scenario.slurmFault({
+        fault: trouble,
+        on: ['submit'],
+        chance: 1 / 3,
+        untilMs: scenario.now() + 2 * MINUTE,
+        ...(trouble.kind === 'slow' && { answersAfterMs: 2_000 }),
+      });
+    scenario.start();
+    await scenario.until('all are ready', () => names.every(scenario.isReady), 30 * MINUTE);
+    scenario.edit('m0', { replicas: 0 });
+    await scenario.until('one is gone', () => scenario.jobs('m0').length === 0, MINUTE);
+    const times = scenario.cluster.inspect.calls().map(({ atMs }) => atMs);
+    const most = Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + MINUTE).length));
+    const asked = limits.slurmBurst + limits.slurmCallsPerSecond * 60;
+    assert.ok(most <= asked + 1, `${most} calls in one minute, ${asked} are allowed`);
+  });
+}

@@ -204,6 +204,24 @@ test('a replica that falls silent without a word is laid to the node that should
   assert.deepEqual(live(scenario), [{ attempt: 2, nodes: ['node002', 'node003'] }]);
 });
 
+test('the next attempt does not wait until a node that fell silent is cleaned up', async () => {
+  const scenario = started(serves({ port: 20_000 }));
+  scenario.cluster.control.setRules({ completingMs: 5 * MINUTE });
+  await scenario.until('it is ready', () => scenario.isReady('chat'));
+  scenario.cluster.control.hang(0);
+  await scenario.until('the next is submitted', () => scenario.asked('submit').includes('chat.r0.a2'), 2 * MINUTE);
+  await scenario.until('it serves elsewhere', () => scenario.isReady('chat'), MINUTE);
+  assert.deepEqual(
+    scenario.jobs('chat').map(({ job }) => ({ phase: job.phase, nodes: nodesOf(job) })),
+    [
+      { phase: 'completing', nodes: ['node001', 'node002'] },
+      { phase: 'running', nodes: ['node002', 'node003'] },
+    ],
+  );
+  await scenario.advance(6 * MINUTE);
+  assert.deepEqual(live(scenario), [{ attempt: 2, nodes: ['node002', 'node003'] }]);
+});
+
 for (const namesFailedNodes of [true, false]) {
   test(`of two nodes SLURM gives up one, and ${namesFailedNodes ? 'names it' : 'does not say which'}: the other stays welcome`, async () => {
     const scenario = started(serves({ port: 20_000 }));

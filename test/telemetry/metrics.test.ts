@@ -42,7 +42,10 @@ test('turns and those who wait are counted under the names of controller-runtime
 
 test('what SLURM is asked is timed, its listing counted, its age told', async () => {
   const slurm = fakeSlurm({
-    listJobs: async () => ({ ok: true, value: { askedAtMs: NOW, jobs: [runningJob(), runningJob({ replica: 1 })] } }),
+    listJobs: async () => ({
+      ok: true,
+      value: { askedAtMs: NOW, bytes: 140, jobs: [runningJob(), runningJob({ replica: 1 })] },
+    }),
     submit: async () => err({ kind: 'unknown', message: 'no answer' }),
   });
   const on = ground({ slurm });
@@ -57,6 +60,7 @@ test('what SLURM is asked is timed, its listing counted, its age told', async ()
     'vllm_slurm_call_duration_seconds_count{cluster="test",call="submit",result="unknown"} 1',
     'vllm_slurm_submissions_total{cluster="test",result="unknown"} 1',
     'vllm_slurm_jobs{cluster="test",state="RUNNING"} 2',
+    'vllm_slurm_listing_bytes{cluster="test"} 140',
     'vllm_slurm_listing_age_seconds{cluster="test"} 5',
   ]);
 });

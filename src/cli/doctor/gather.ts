@@ -29,6 +29,7 @@ import { readVersion } from '../../slurm/cli/versions.ts';
 import { openDirectory } from '../../store/directory/reader.ts';
 import type { Cli } from '../cli.ts';
 import { chooseCluster } from '../cluster.ts';
+import { openSlurm } from '../compose.ts';
 import type { Loaded } from '../global-options.ts';
 import type { GoodClaim } from '../manifest-file.ts';
 import { standInCommand } from '../package.ts';
@@ -79,9 +80,27 @@ export async function gatherFacts(cli: Cli, loaded: Loaded, gathering: Gathering
     ],
     venvs: [...venvs].map(venvFact),
   };
+  if (cluster.type === 'rest') return { ...local, ...(await restFacts(cli, loaded)) };
   return cluster.type === 'slurm'
     ? { ...local, ...(await slurmFacts(cli, loaded, local, gathering)) }
     : { ...local, host: hostFact(cli.environment) };
+}
+
+/** The rest of what the commands tell is not asked of it. */
+async function restFacts(cli: Cli, { settings }: Loaded): Promise<Partial<Facts>> {
+  const opened = await openSlurm(cli, settings);
+  if (!opened.ok) return { rest: opened };
+  const slurm = opened.value;
+  try {
+    const listing = await slurm.listJobs();
+    if (!listing.ok) return { rest: err(listing.error.message) };
+    const { jobs, notices = {} } = listing.value;
+    const nodes = await slurm.nodes();
+    const route = nodes.ok ? await routeTo(nodes.value, undefined) : undefined;
+    return { rest: ok({ jobs: jobs.length, notices }), ...(route && { route }) };
+  } finally {
+    await slurm.close();
+  }
 }
 
 async function slurmFacts(cli: Cli, { settings }: Loaded, local: Facts, gathering: Gathering): Promise<Partial<Facts>> {

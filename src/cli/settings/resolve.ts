@@ -84,6 +84,12 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     return path.resolve(from?.base ?? places.home, expand(value, places));
   };
   const { kubeconfig, tenancyFile } = settings.kubernetes;
+  const restOf = ({ socket, tokenFile, caFile, ...rest }: Settings['cluster']['rest'], ...at: readonly string[]) => ({
+    ...rest,
+    ...(socket !== undefined && { socket: absolute(socket, ...at, 'rest', 'socket') }),
+    ...(tokenFile !== undefined && { tokenFile: absolute(tokenFile, ...at, 'rest', 'tokenFile') }),
+    ...(caFile !== undefined && { caFile: absolute(caFile, ...at, 'rest', 'caFile') }),
+  });
   return {
     ...settings,
     kubernetes: {
@@ -97,13 +103,15 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
       catalogDirectory: absolute(settings.catalogDirectory, 'catalogDirectory'),
     }),
     secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),
+    cluster: { ...settings.cluster, rest: restOf(settings.cluster.rest, 'cluster') },
     ...(settings.clusters && {
       clusters: settings.clusters.map((cluster, index) => {
         const its = (name: 'logDirectory' | 'secretDirectory') => {
           const directory = cluster[name];
           return directory === undefined ? {} : { [name]: absolute(directory, 'clusters', String(index), name) };
         };
-        return { ...cluster, ...its('logDirectory'), ...its('secretDirectory') };
+        const rest = restOf(cluster.rest, 'clusters', String(index));
+        return { ...cluster, rest, ...its('logDirectory'), ...its('secretDirectory') };
       }),
     }),
     local: { ...settings.local, directory: absolute(settings.local.directory, 'local', 'directory') },

@@ -74,8 +74,10 @@ export function createSlurmCli(options: SlurmCliOptions): SlurmCli {
     async listJobs() {
       const askedAtMs = clock.now();
       const mark = `@${randomBytes(3).toString('hex')}@`;
-      const jobs = await ask(squeueCommand(mark), (output) => parseSqueue(output, mark));
-      return jobs.ok ? ok({ jobs: jobs.value, askedAtMs }) : jobs;
+      return ask(squeueCommand(mark), (output) => {
+        const jobs = parseSqueue(output, mark);
+        return jobs.ok ? ok({ jobs: jobs.value, askedAtMs, bytes: Buffer.byteLength(output) }) : jobs;
+      });
     },
 
     async describe(refs) {

@@ -61,7 +61,12 @@ export function createMetrics({ clock, version, store, leads, rulesTrouble }: Me
   const look = deploymentMetrics(registers, store);
 
   return {
-    metered: (deps) => ({ ...deps, meter: meterOf(), slurm: calls(deps.slurm), store: writes(deps.store) }),
+    metered: (deps) => ({
+      ...deps,
+      meter: meterOf(deps.slurm.cluster),
+      slurm: calls(deps.slurm),
+      store: writes(deps.store),
+    }),
     async page() {
       await look();
       return { text: await registry.metrics(), type: registry.contentType };

@@ -26,6 +26,16 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
     labelNames: ['cluster', 'state'],
     registers,
   });
+  const listedBytes = new Map<string, number>();
+  new Gauge({
+    name: 'vllm_slurm_listing_bytes',
+    help: 'Read for the last complete listing; absent where nothing is sent over.',
+    labelNames: ['cluster'],
+    registers,
+    collect() {
+      for (const [cluster, bytes] of listedBytes) this.set({ cluster }, bytes);
+    },
+  });
   const listedMs = new Map<string, number>();
   new Gauge({
     name: 'vllm_slurm_listing_age_seconds',
@@ -55,6 +65,7 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
         for (const state of told) jobs.remove({ cluster, state });
         told = new Set(listing.value.jobs.map(({ state }) => state));
         for (const { state } of listing.value.jobs) jobs.inc({ cluster, state });
+        if (listing.value.bytes !== undefined) listedBytes.set(cluster, listing.value.bytes);
         return listing;
       },
       describe: (refs) => timed('describe', () => slurm.describe(refs)),

@@ -8,9 +8,10 @@ import { slurmsOwnRequeue } from './slurm-requeue.ts';
 import { standIn } from './specs.ts';
 
 /**
- * `fault-table.ts [--rounds 10] [--launcher torchrun] [--only REGEX] [--no-requeue]`: from fault to new `sbatch`, by
- * kind, with probes and backoff as a deployment has them by default: the stand-in engine over two nodes, under the
- * real launcher, on real SLURM. Beside it, once a fault, what SLURM's own `--requeue` does for the same script.
+ * `fault-table.ts [--rounds 10] [--launcher torchrun] [--only REGEX] [--no-requeue] [--tick 10] [--slurmd-timeout 300]
+ * [--side-by-side 4]`: from fault to new `sbatch`, by kind, with everything that has a default at its default, SLURM's
+ * patience with a silent node too: the stand-in engine over two nodes, under the real launcher, on real SLURM. Beside
+ * it, once a fault, what SLURM's own `--requeue` does for the same script.
  */
 type Round = {
   readonly fault: Fault;
@@ -20,22 +21,17 @@ type Round = {
 };
 
 const READY_MS = 240_000;
-/** SLURM notices a dead node within its time-out of 20 s, and waits two minutes before a requeued job may start. */
-const RESUBMIT_MS = 300_000;
+const RESUBMIT_MS = 240_000;
+/** Longer than the canary's period: a fault comes at any moment of it. */
+const ANY_MOMENT_MS = 31_000;
 
-async function round(
-  bed: NodeBed,
-  desk: Desk,
-  fault: Fault,
-  name: string,
-  launcher: 'torchrun' | 'native',
-  venv: string,
-) {
-  await desk.write(name, standIn(venv, launcher));
+async function round(bed: NodeBed, desk: Desk, fault: Fault, name: string): Promise<Round> {
+  await desk.write(name, spec);
   await desk.ready(name, READY_MS);
   const [job] = (await jobsOf(bed, name)).slice(-1);
   const [head, peer] = job?.nodes ?? [];
   if (!job || !head || !peer) throw new Error(`${name} has no job of two nodes`);
+  await new Promise((resolve) => setTimeout(resolve, Math.random() * ANY_MOMENT_MS));
   const atMs = await injectAndLog(bed, fault, { head, peer });
   const resubmitMs = await faultToResubmit(bed, name, job.id, atMs, RESUBMIT_MS);
   await desk.ready(name, READY_MS);
@@ -68,25 +64,67 @@ const { values } = parseArgs({
     launcher: { type: 'string', default: 'torchrun' },
     only: { type: 'string', default: '' },
     'no-requeue': { type: 'boolean', default: false },
+    tick: { type: 'string', default: '10' },
+    'slurmd-timeout': { type: 'string', default: '300' },
+    'side-by-side': { type: 'string', default: '4' },
   },
 });
-const launcher = values.launcher === 'native' ? 'native' : 'torchrun';
+const atOnce = Number(values['side-by-side']);
+const slurmdTimeoutSeconds = Number(values['slurmd-timeout']);
 const { venv, paths } = await prepareVllm(console.error);
-const bed = await startNodeBed({ nodes: 4, expose: paths });
+/** Whole nodes: what is done to one must not hit a neighbour. */
+const spec = {
+  ...standIn(venv, values.launcher === 'native' ? 'native' : 'torchrun'),
+  slurm: { extraArgs: ['--exclusive'] },
+};
+/** Nothing is done to them. Where all that serves falls silent at once, the operator takes it for its own network's fault. */
+const bystanders = ['calm-0', 'calm-1'];
+// Two each, one to go to, one more that may be down still.
+const bed = await startNodeBed({ nodes: 3 * atOnce + 1 + bystanders.length, expose: paths, slurmdTimeoutSeconds });
 const rounds: Round[] = [];
 const requeues = new Map<string, string>();
+const failed: string[] = [];
+
+async function ownRound(desk: Desk, fault: Fault, name: string): Promise<string> {
+  const done = await round(bed, desk, fault, name);
+  rounds.push(done);
+  return `${(done.resubmitMs / 1000).toFixed(1)} s, ${done.reason}`;
+}
+
+async function slurmsRound(desk: Desk, fault: Fault, name: string): Promise<string> {
+  // It notices within its time-out and two thirds of it, and a requeued job waits two minutes before it may start.
+  const patienceMs = (slurmdTimeoutSeconds * 1.7 + 180) * 1000;
+  const took = await slurmsOwnRequeue(bed, desk, fault, name, spec, patienceMs);
+  requeues.set(fault.name, took);
+  return `--requeue: ${took}`;
+}
+
 try {
-  const desk = await openDesk(bed);
+  const desk = await openDesk(bed, { 'intervals.tickSeconds': Number(values.tick), 'intervals.resyncSeconds': 300 });
+  for (const name of bystanders)
+    await desk.write(name, { ...spec, parallelism: {}, resources: { ...spec.resources, nodes: 1 } });
+  for (const name of bystanders) await desk.ready(name, READY_MS);
   const faults = FAULTS.filter(({ name }) => new RegExp(values.only).test(name));
-  for (const [i, fault] of faults.entries()) {
-    for (let n = 0; n < Number(values.rounds); n++) {
-      const done = await round(bed, desk, fault, `f${i}-${n}`, launcher, venv);
-      rounds.push(done);
-      console.error(`${fault.name}: ${(done.resubmitMs / 1000).toFixed(1)} s, ${done.reason}`);
+  const own = Array.from({ length: Number(values.rounds) }, (_, n) =>
+    faults.map((fault, i) => ({ fault, run: () => ownRound(desk, fault, `f${i}-${n}`) })),
+  ).flat();
+  const slurms = faults.map((fault, i) => ({ fault, run: () => slurmsRound(desk, fault, `q${i}`) }));
+  // Those first: they last longest.
+  const todo = [...(values['no-requeue'] ? [] : slurms), ...own].values();
+  const work = async (): Promise<void> => {
+    for (const { fault, run } of todo) {
+      const said = await run().catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        failed.push(`${fault.name}: ${why}`);
+        return `FAILED ${why}`;
+      });
+      console.error(`${fault.name}: ${said}`);
     }
-    if (!values['no-requeue']) {
-      requeues.set(fault.name, await slurmsOwnRequeue(bed, desk, fault, `q${i}`, standIn(venv, launcher)));
-    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  for (const name of bystanders) {
+    const { restarts = 0 } = await desk.status(name);
+    if (restarts > 0) failed.push(`${name} was restarted although nothing was done to it`);
   }
   await desk.close();
 } finally {
@@ -94,3 +132,4 @@ try {
   await bed.stop();
 }
 if (rounds.some(({ freshNodes }) => !freshNodes)) throw new Error('a new job was on a node that had been excluded');
+if (failed.length > 0) throw new Error(failed.join('\n'));

@@ -88,14 +88,14 @@ export async function injectAndLog(bed: NodeBed, fault: Fault, nodes: Nodes): Pr
   return atMs;
 }
 
-/** Heals, and waits until SLURM has all its nodes back and nothing of the fault's job is left on them. */
+/** Heals, and waits until SLURM has both nodes back. */
 export async function healAndSettle(bed: NodeBed, fault: Fault, nodes: Nodes): Promise<void> {
   await fault.heal(bed, nodes);
   await until(
-    'all nodes usable',
+    `${nodes.head} and ${nodes.peer} usable`,
     async () => {
-      const states = await bed.run('sinfo', '-h', '-N', '-p', 'gpu', '-o', '%t');
-      return states.split('\n').every((state) => /^(idle|mix|alloc)$/.test(state)) || undefined;
+      const states = await bed.run('sinfo', '-h', '-N', '-n', `${nodes.head},${nodes.peer}`, '-p', 'gpu', '-o', '%t');
+      return states.split('\n').every((state) => /^(idle|mix|alloc|comp)$/.test(state)) || undefined;
     },
     180_000,
   );

@@ -9,7 +9,7 @@ import { jobsOf } from './resubmission.ts';
 const DEADLINE_MS = 240_000;
 
 /**
- * What SLURM does by itself: the same script, submitted with `--requeue` by hand and left alone.
+ * What SLURM does by itself: the same script, submitted with `--requeue` by hand and left alone for so long.
  * @returns seconds from the fault until it runs again, or how it ended instead
  */
 export async function slurmsOwnRequeue(
@@ -18,6 +18,7 @@ export async function slurmsOwnRequeue(
   fault: Fault,
   name: string,
   spec: SpecInput,
+  patienceMs: number,
 ): Promise<string> {
   const file = `${bed.home}/${name}.yaml`;
   await writeFile(
@@ -47,8 +48,8 @@ export async function slurmsOwnRequeue(
       if (/ Restarts=[1-9]/.test(shown) && state === 'RUNNING') return ((Date.now() - atMs) / 1000).toFixed(1);
       return /^(FAILED|COMPLETED|NODE_FAIL|CANCELLED|TIMEOUT)$/.test(state) ? `never: ${state}` : undefined;
     },
-    DEADLINE_MS,
-  ).catch(() => `not within ${DEADLINE_MS / 1000}`);
+    patienceMs,
+  ).catch(() => `not within ${patienceMs / 1000}`);
   await bed.run('scancel', id);
   await healAndSettle(bed, fault, { head, peer });
   await until(

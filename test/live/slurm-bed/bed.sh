@@ -11,6 +11,7 @@
 #   ctld-start        start it again
 #   ctld-freeze       it accepts connections but never answers (ctld-thaw: it goes on)
 #   dbd-stop, dbd-start          accounting goes away and comes back
+#   rest-stop, rest-start        slurmrestd goes away and comes back
 #   node-down NODE, node-up NODE an administrator's `scontrol update`
 #
 # Environment of `up`, kept for the other commands in BED_DIR/settings:
@@ -18,11 +19,12 @@
 #   BED_NODES=4        node001, node002, ...: 16 CPUs and 64 GB each, as far as SLURM believes
 #   BED_GPUS=4         fake GPUs a node (twins of /dev/null); 0: none
 #   BED_ACCOUNTING=0   1: slurmdbd, account `ml`, users root and nobody, QOS `tiny` (one job a user)
+#   BED_REST=0         1: slurmrestd on 127.0.0.1:BED_REST_PORT (in BED_DIR/settings), with tokens (auth/jwt)
 #   BED_MIN_JOB_AGE=300  seconds an ended job stays on record
 #   BED_MESSAGE_TIMEOUT=10  seconds until a client gives up on a silent controller
 #   BED_TASK_PROLOG    a program whose `export NAME=value` lines every job gets; default: none
 #   BED_OWNER          a process whose end, however it comes, brings the bed down and removes BED_DIR
-#   BED_PORT           first of BED_NODES + 3 ports; default: a free block below the ephemeral range
+#   BED_PORT           first of BED_NODES + 4 ports; default: a free block below the ephemeral range
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../slurm-parts.sh
 . "$(dirname "$0")/../slurm-parts.sh"
@@ -30,7 +32,7 @@ set -euo pipefail
 free_block() {
   local first port
   for first in $(shuf -i 20000-31900 -n 50); do
-    for port in $(seq "$first" $((first + BED_NODES + 2))); do
+    for port in $(seq "$first" $((first + BED_NODES + 3))); do
       is_listening "$port" && continue 2
     done
     echo "$first"
@@ -65,14 +67,14 @@ start_nodes() {
 up() {
   [ ! -e "$settings" ] || die "$BED_DIR already holds a bed"
   [ "$(id -u)" = 0 ] || die 'needs root'
-  BED_NODES=${BED_NODES:-4} BED_GPUS=${BED_GPUS:-4} BED_ACCOUNTING=${BED_ACCOUNTING:-0}
+  BED_NODES=${BED_NODES:-4} BED_GPUS=${BED_GPUS:-4} BED_ACCOUNTING=${BED_ACCOUNTING:-0} BED_REST=${BED_REST:-0}
   BED_MIN_JOB_AGE=${BED_MIN_JOB_AGE:-300} BED_MESSAGE_TIMEOUT=${BED_MESSAGE_TIMEOUT:-10}
   BED_SLURMD_TIMEOUT=20 BED_KILL_WAIT=3
   install_missing
   BED_PORT=${BED_PORT:-$(free_block)}
-  BED_DBD_PORT=$((BED_PORT + BED_NODES + 1)) BED_SQL_PORT=$((BED_PORT + BED_NODES + 2))
+  BED_DBD_PORT=$((BED_PORT + BED_NODES + 1)) BED_SQL_PORT=$((BED_PORT + BED_NODES + 2)) BED_REST_PORT=$((BED_PORT + BED_NODES + 3))
   make_directories
-  save_settings BED_NODES BED_DBD_PORT
+  save_settings BED_NODES BED_DBD_PORT BED_REST_PORT
   write_configuration
   start_munge
   if [ "$BED_ACCOUNTING" = 1 ]; then
@@ -82,6 +84,7 @@ up() {
   fi
   start_controller
   start_nodes
+  [ "$BED_REST" = 0 ] || start_rest "$BED_REST_PORT"
   watch_owner "$0"
 }
 
@@ -111,7 +114,7 @@ down() {
   for name in $(node_names); do end_daemon "slurmd-$name"; done
   for pid in $(job_processes); do kill -KILL "$pid" 2>/dev/null || true; done
   retry 10 no_job_processes || die "still running: $(job_processes | tr '\n' ' ')"
-  for name in slurmdbd mariadbd munged; do end_daemon "$name"; done
+  for name in slurmrestd slurmdbd mariadbd munged; do end_daemon "$name"; done
   rm -f "$settings"
 }
 
@@ -134,6 +137,8 @@ case $command in
   ctld-thaw) kill -CONT "$(pid_of slurmctld)" ;;
   dbd-stop) end_daemon slurmdbd ;;
   dbd-start) start_dbd "$BED_DBD_PORT" ;;
+  rest-stop) end_daemon slurmrestd ;;
+  rest-start) start_rest "$BED_REST_PORT" ;;
   node-down) scontrol update "NodeName=${2:?which node}" State=DOWN Reason=bed ;;
   # A node that came back by itself cannot be resumed, which is as good.
   node-up) scontrol update "NodeName=${2:?which node}" State=RESUME 2>/dev/null || true ;;

@@ -8,6 +8,8 @@ import { execa } from 'execa';
 export type BedOptions = {
   /** slurmdbd, account `ml`, QOS `tiny` that allows one job a user. Default: no accounting. */
   readonly accounting?: boolean;
+  /** slurmrestd, with tokens; 22.05's wants accounting. Default: none. */
+  readonly rest?: boolean;
   /** Default 4. */
   readonly nodes?: number;
   /** Default 4, fake ones. */
@@ -30,6 +32,12 @@ export type Bed = {
   run(...command: readonly string[]): Promise<string>;
   /** As `run`, as the unprivileged user `nobody`. */
   asUser(...command: readonly string[]): Promise<string>;
+  /** Where slurmrestd answers, with `rest`. */
+  readonly restUrl: string;
+  /** What `scontrol token` gives: root may ask for anybody's. */
+  token(user: string, lifespanSeconds: number): Promise<string>;
+  stopRest(): Promise<void>;
+  startRest(): Promise<void>;
   stopController(): Promise<void>;
   /** As a crash would: what it has not saved is lost. */
   killController(): Promise<void>;
@@ -62,6 +70,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
   const settings = {
     BED_DIR: directory,
     BED_OWNER: String(process.pid),
+    BED_REST: options.rest ? '1' : '0',
     BED_NODES: String(nodes),
     BED_GPUS: String(options.gpusPerNode ?? 4),
     BED_ACCOUNTING: options.accounting ? '1' : '0',
@@ -93,9 +102,17 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     throw new Error(`no SLURM bed; the controller's log: ${log.slice(-2000)}`, { cause });
   }
 
+  const restPort = /^BED_REST_PORT=(\d+)$/m.exec(await readFile(`${directory}/settings`, 'utf8'))?.[1] ?? '0';
   return {
     directory,
     env,
+    restUrl: `http://127.0.0.1:${restPort}`,
+    async token(user, lifespanSeconds) {
+      const said = await run('scontrol', 'token', `username=${user}`, `lifespan=${lifespanSeconds}`);
+      return said.replace('SLURM_JWT=', '').trim();
+    },
+    stopRest: () => bed('rest-stop'),
+    startRest: () => bed('rest-start'),
     nodeNames: Array.from({ length: nodes }, (_, i) => `node${String(i + 1).padStart(3, '0')}`),
     run,
     asUser: (...command) => run('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', ...command),

@@ -45,6 +45,7 @@ test('a listing is one call, of the time it was asked for', async (t) => {
         },
       ],
       askedAtMs: 5_000_000,
+      bytes: 97,
     }),
   );
   assert.match(await calls(), /^squeue --noheader --me --all --states=all --format=@[0-9a-f]{6}@%A=.*\n$/);

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createLimit } from '../../src/controller/limit.ts';
-import { gate, settled } from './ground.ts';
+import { createTurnstile } from '../../src/probe/turnstile.ts';
+import { gate, settled } from '../controller/ground.ts';
 
-describe('a limit', () => {
+describe('a turnstile', () => {
   it('lets so many tasks run at a time, the others in their order', async () => {
-    const limit = createLimit(2);
+    const { pass } = createTurnstile(2);
     const begun: number[] = [];
     const gates = [0, 1, 2, 3].map(() => gate<string>());
     const results = gates.map(({ promise }, i) =>
-      limit(() => {
+      pass(() => {
         begun.push(i);
         return promise;
       }),
@@ -27,9 +27,9 @@ describe('a limit', () => {
   });
 
   it('frees the place of a task that throws', async () => {
-    const limit = createLimit(1);
-    const broken = limit(() => Promise.reject(new Error('broken')));
+    const { pass } = createTurnstile(1);
+    const broken = pass(() => Promise.reject(new Error('broken')));
     await assert.rejects(broken, /broken/);
-    assert.deepEqual(await Promise.all([limit(async () => 'a'), limit(async () => 'b')]), ['a', 'b']);
+    assert.deepEqual(await Promise.all([pass(async () => 'a'), pass(async () => 'b')]), ['a', 'b']);
   });
 });

@@ -1,0 +1,301 @@
+import { z } from 'zod';
+import type { Clock } from '../../clock.ts';
+import { err, ok, type Result } from '../../result.ts';
+import { JOB_NAME_PREFIX } from '../identity.ts';
+import type { Job, JobEnding, JobRef } from '../job.ts';
+import type { Listing, Notices, Slurm, SlurmError } from '../slurm.ts';
+import { numberOf, readAnswer } from './answer.ts';
+import { createHttp, type HttpAnswer, type HttpRequest, type RestServer } from './http.ts';
+import { AccountedJob, JobRecord, readAccounted, readEnding, readJob } from './job-record.ts';
+import { Envelope, Quantity, Text } from './json.ts';
+import { NodeRecord, readNode } from './nodes.ts';
+import { submissionBody } from './submission.ts';
+import type { Token } from './token.ts';
+import { type ApiVersion, negotiate } from './versions.ts';
+
+export type SlurmRestOptions = {
+  readonly cluster: string;
+  readonly clock: Clock;
+  readonly server: RestServer;
+  /** Read before each call; undefined where slurmrestd knows us by its socket (`rest_auth/local`). */
+  readonly token?: () => Promise<Result<Token, string>>;
+  /** Whose jobs they are, where there is no token. */
+  readonly user?: string;
+  /** For each call, ms; more than slurmrestd's own patience with a controller that is away, 10 s. */
+  readonly timeoutMs?: number;
+  /** For each answer. The default holds 30,000 jobs of everybody's. */
+  readonly maxOutputBytes?: number;
+};
+
+/** Slurm's errors for a job that is not there, or not any more. Source: slurm_errno.h. */
+const NO_SUCH_JOB = 2017;
+const ALREADY_OVER = 2021;
+/** 22.05 calls an empty answer an error. */
+const NOTHING_FOUND = 9003;
+const DESCRIBED_AT_ONCE = 4;
+const NAMES_A_CALL = 50;
+/** The database's clock is not ours. */
+const CLOCK_MARGIN_SECONDS = 300;
+/** Of a refusal where no accounting is kept; any other is a question of ours that was not understood. */
+const NO_ACCOUNTING = /slurmdbd|accounting/i;
+const NOTHING_NEW = /no job changes since/i;
+
+const Jobs = z.looseObject({ jobs: z.array(JobRecord) });
+/** Of everybody's jobs only ours are read. */
+const Listed = Envelope.extend({ jobs: z.array(z.unknown()), last_update: Quantity });
+const Owned = z.looseObject({ user_name: Text, name: Text });
+const Accounted = z.looseObject({ jobs: z.array(AccountedJob) });
+const Nodes = z.looseObject({ nodes: z.array(NodeRecord) });
+const Submitted = z.looseObject({ job_id: z.number() });
+const Cancelled = z.looseObject({
+  status: z
+    .array(z.looseObject({ error: z.looseObject({ code: z.number(), string: z.string().optional() }) }))
+    .nullish(),
+});
+
+/** The `Slurm` port over slurmrestd, v0.0.38 (22.05) and v0.0.40 to v0.0.45 (23.11 to 26.05). */
+export function createSlurmRest(options: SlurmRestOptions): Slurm {
+  const { cluster, clock, server, timeoutMs = 30_000, maxOutputBytes = 256 * 1024 * 1024 } = options;
+  const http = createHttp({ server, clock, timeoutMs, maxOutputBytes });
+  let version: ApiVersion | undefined;
+  let token: Token | undefined;
+  /** The last listing, for as long as slurmrestd says that nothing changed since. */
+  let known: { readonly jobs: readonly Job[]; readonly updatedAt: number } | undefined;
+
+  async function send(
+    request: Omit<HttpRequest, 'headers'>,
+  ): Promise<Result<{ readonly answer: HttpAnswer; readonly user: string }, SlurmError>> {
+    const read = await options.token?.();
+    if (read && !read.ok) return err({ kind: 'unreachable', message: read.error });
+    token = read?.value;
+    const user = token?.user ?? options.user ?? '';
+    const headers = token && { 'x-slurm-user-name': user, 'x-slurm-user-token': token.value };
+    const answer = await http.send({ ...request, headers: headers ?? {} });
+    return answer.ok ? ok({ answer: answer.value, user }) : answer;
+  }
+
+  /** Asked once, and again after an answer that says the version is not served any more. */
+  async function spoken(): Promise<Result<ApiVersion, SlurmError>> {
+    if (version) return ok(version);
+    const sent = await send({ method: 'GET', path: '/openapi/v3' });
+    if (!sent.ok) return sent;
+    const { status, text } = sent.value.answer;
+    if (status === 401) return readAnswer(sent.value.answer, z.never());
+    const agreed = negotiate(text);
+    if (!agreed.ok) return err({ kind: 'unreachable', message: agreed.error });
+    version = agreed.value;
+    return ok(version);
+  }
+
+  async function call(
+    method: HttpRequest['method'],
+    path: (api: ApiVersion) => string,
+    body?: string,
+  ): Promise<Result<{ readonly answer: HttpAnswer; readonly user: string; readonly api: ApiVersion }, SlurmError>> {
+    const api = await spoken();
+    if (!api.ok) return api;
+    const sent = await send({ method, path: path(api.value), ...(body !== undefined && { body }) });
+    if (!sent.ok) return sent;
+    if (sent.value.answer.status === 404 && !sent.value.answer.text.includes('"errors"')) {
+      version = undefined; // another slurmrestd than before
+      return err({ kind: 'unreachable', message: `slurmrestd serves ${api.value.name} no longer` });
+    }
+    return ok({ ...sent.value, api: api.value });
+  }
+
+  async function jobRecord(
+    id: string,
+  ): Promise<Result<{ readonly record?: JobRecord; readonly user: string }, SlurmError>> {
+    const sent = await call('GET', ({ name }) => `/slurm/${name}/job/${id}`);
+    if (!sent.ok) return sent;
+    const { answer, user } = sent.value;
+    const read = readAnswer(answer, Jobs);
+    if (!read.ok) return saysNumber(answer, NO_SUCH_JOB) ? ok({ user }) : read;
+    const record = read.value.jobs.find((one) => String(one.job_id) === id);
+    return ok({ user, ...(record && { record }) });
+  }
+
+  async function endingOf(ref: JobRef): Promise<Result<JobEnding | undefined, SlurmError>> {
+    const found = await jobRecord(ref.id);
+    if (!found.ok) return found;
+    const ending = found.value.record && readEnding(found.value.record);
+    return ok(ending?.name === ref.name && ending.submitMs === ref.submitMs ? ending : undefined);
+  }
+
+  async function listJobs(): Promise<Result<Listing, SlurmError>> {
+    const askedAtMs = clock.now();
+    const since = known;
+    const sent = await call(
+      'GET',
+      ({ name, tellsLastUpdate }) =>
+        `/slurm/${name}/jobs${tellsLastUpdate ? '/' : ''}${since ? `?update_time=${since.updatedAt}` : ''}`,
+    );
+    if (!sent.ok) return sent;
+    const { answer, user, api } = sent.value;
+    const bytes = Buffer.byteLength(answer.text);
+    const notices = noticesFor(api);
+    const listing = (all: readonly Job[]): Listing => ({ jobs: all, askedAtMs, bytes, ...(notices && { notices }) });
+    const read = readAnswer(answer, Listed);
+    if (!read.ok) return read;
+    const { jobs: records, warnings, last_update } = read.value;
+    if (warnings.some(({ description }) => NOTHING_NEW.test(description)))
+      return since ? ok(listing(since.jobs)) : err(doubtful('nothing changed since nothing'));
+    if (warnings.length > 0 && records.length === 0)
+      return err(doubtful(warnings.map(({ description }) => description).join('; ')));
+    const jobs: Job[] = [];
+    for (const record of records) {
+      const whose = Owned.safeParse(record);
+      if (!whose.success) return err(doubtful('it lists a job without a name or a user'));
+      if (whose.data.user_name !== user || !whose.data.name.startsWith(JOB_NAME_PREFIX)) continue;
+      const own = JobRecord.safeParse(record);
+      const job = own.success ? readJob(own.data) : undefined;
+      if (!job) return err(doubtful(`what it says of job ${whose.data.name} is not understood`));
+      jobs.push(job);
+    }
+    known = api.tellsLastUpdate && last_update ? { jobs, updatedAt: last_update } : undefined;
+    return ok(listing(jobs));
+  }
+
+  function noticesFor(api: ApiVersion): Notices | undefined {
+    const { expiresAtMs, noticedFromMs = Number.POSITIVE_INFINITY } = token ?? {};
+    const endsSoon = expiresAtMs !== undefined && clock.now() >= noticedFromMs;
+    if (!endsSoon && api.submission === 'structured') return undefined;
+    return {
+      ...(endsSoon && { credentialsEndMs: expiresAtMs }),
+      ...(api.submission === 'flat' && { cannotExclude: true }),
+    };
+  }
+
+  return {
+    cluster,
+    listJobs,
+
+    async describe(refs) {
+      const ours = refs.filter(isOurs);
+      const endings: JobEnding[] = [];
+      for (let at = 0; at < ours.length; at += DESCRIBED_AT_ONCE) {
+        for (const found of await Promise.all(ours.slice(at, at + DESCRIBED_AT_ONCE).map(endingOf))) {
+          if (!found.ok) return found;
+          if (found.value) endings.push(found.value);
+        }
+      }
+      return ok(endings);
+    },
+
+    async history(names, sinceMs) {
+      const ours = names.filter(isOurName);
+      const endings: JobEnding[] = [];
+      // Seconds before now, in Slurm's own notation: no clock but its own counts, and 22.05 takes no plain number.
+      const agoSeconds = Math.max(0, Math.ceil((clock.now() - sinceMs) / 1000)) + CLOCK_MARGIN_SECONDS;
+      for (let at = 0; at < ours.length; at += NAMES_A_CALL) {
+        const asked = ours.slice(at, at + NAMES_A_CALL);
+        const query = `job_name=${encodeURIComponent(asked.join(','))}&start_time=now-${agoSeconds}seconds`;
+        const sent = await call(
+          'GET',
+          ({ name, tellsLastUpdate }) => `/slurmdb/${name}/jobs${tellsLastUpdate ? '/' : ''}?${query}`,
+        );
+        if (!sent.ok) return sent;
+        if (saysNumber(sent.value.answer, NOTHING_FOUND)) continue;
+        const read = readAnswer(sent.value.answer, Accounted);
+        if (!read.ok)
+          return read.error.kind === 'rejected' && !NO_ACCOUNTING.test(read.error.message)
+            ? err({ ...read.error, kind: 'unknown' })
+            : read;
+        for (const job of read.value.jobs.filter(({ name }) => asked.includes(name))) {
+          const ending = readAccounted(job);
+          if (ending === 'unread') return err(doubtful(`what accounting says of job ${job.job_id} is not understood`));
+          if (ending && ending.submitMs + 999 >= sinceMs) endings.push(ending);
+        }
+      }
+      return ok(endings);
+    },
+
+    async submit(submission) {
+      if (!isPlainName(submission.name))
+        return err({ kind: 'rejected', message: `not a job name: ${submission.name}` });
+      const api = await spoken();
+      if (!api.ok) return api.error.kind === 'unknown' ? err({ ...api.error, kind: 'unreachable' }) : api;
+      const body = submissionBody(submission, api.value);
+      if (!body.ok) return err({ kind: 'rejected', message: body.error });
+      const sent = await call('POST', ({ name }) => `/slurm/${name}/job/submit`, body.value);
+      if (!sent.ok) return sent;
+      const { answer } = sent.value;
+      const id = Submitted.safeParse(parsed(answer.text));
+      // A number and an error beside it: it is there, and waits for what the error says. The queue tells that too.
+      if (answer.status === 200 && id.success && id.data.job_id > 0) {
+        const ignored = ignoredIn(answer);
+        if (ignored === undefined) return ok(String(id.data.job_id));
+        await call('DELETE', ({ name }) => `/slurm/${name}/job/${id.data.job_id}`);
+        return err({
+          kind: 'rejected',
+          message: `slurmrestd ignored a part of the job, which was cancelled: ${ignored}`,
+        });
+      }
+      const read = readAnswer(answer, Submitted);
+      return read.ok ? err(doubtful('it named no job')) : read;
+    },
+
+    async cancel(ref) {
+      if (!isOurs(ref)) return ok(undefined);
+      // There is no filter by name: it is read first, and left alone if it is another one by now.
+      const found = await jobRecord(ref.id);
+      if (!found.ok) return found;
+      const { record, user } = found.value;
+      if (!record || record.name !== ref.name || record.user_name !== user || record.submit_time !== ref.submitMs)
+        return ok(undefined);
+      const sent = await call('DELETE', ({ name }) => `/slurm/${name}/job/${ref.id}`);
+      if (!sent.ok) return sent;
+      const { answer } = sent.value;
+      if ([NO_SUCH_JOB, ALREADY_OVER].some((number) => saysNumber(answer, number))) return ok(undefined);
+      const read = readAnswer(answer, Cancelled);
+      if (!read.ok) return read;
+      const failed = read.value.status?.find(({ error }) => ![0, NO_SUCH_JOB, ALREADY_OVER].includes(error.code));
+      return failed
+        ? err({ kind: 'unknown', message: failed.error.string ?? `error ${failed.error.code}` })
+        : ok(undefined);
+    },
+
+    async nodes() {
+      const sent = await call(
+        'GET',
+        ({ name, tellsLastUpdate }) => `/slurm/${name}/nodes${tellsLastUpdate ? '/' : ''}`,
+      );
+      if (!sent.ok) return sent;
+      const read = readAnswer(sent.value.answer, Nodes);
+      return read.ok ? ok(read.value.nodes.map(readNode)) : read;
+    },
+
+    close: http.close,
+  };
+}
+
+const doubtful = (why: string): SlurmError => ({
+  kind: 'unknown',
+  message: `slurmrestd's answer is not believed: ${why}`,
+});
+
+/** Nothing in them needs escaping in a URL. */
+const isPlainName = (name: string): boolean => /^[A-Za-z0-9_.-]+$/.test(name);
+const isOurName = (name: string): boolean => name.startsWith(JOB_NAME_PREFIX) && isPlainName(name);
+const isOurs = (ref: JobRef): boolean => /^\d+$/.test(ref.id) && isOurName(ref.name);
+
+function saysNumber(answer: HttpAnswer, number: number): boolean {
+  const envelope = Envelope.safeParse(parsed(answer.text));
+  return envelope.success && envelope.data.errors.some((error) => numberOf(error) === number);
+}
+
+/** 24.11 and later submit what they do not understand without it, and only warn. */
+function ignoredIn(answer: HttpAnswer): string | undefined {
+  const envelope = Envelope.safeParse(parsed(answer.text));
+  return envelope.success
+    ? envelope.data.warnings.map(({ description }) => description).find((words) => /ignoring/i.test(words))
+    : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,101 @@
+import { readFile, stat } from 'node:fs/promises';
+import { z } from 'zod';
+import type { Clock } from '../../clock.ts';
+import { err, ok, type Result } from '../../result.ts';
+
+/** Who we are to slurmrestd, and until when. */
+export type Token = {
+  /** Sent in a header, and said to nobody. */
+  readonly value: string;
+  /** Whose jobs they are. */
+  readonly user: string;
+  /** Epoch, ms; undefined for one without an end. */
+  readonly expiresAtMs?: number;
+  /** From then on its end is near enough to speak of, epoch, ms. */
+  readonly noticedFromMs?: number;
+};
+
+export type TokenFile = {
+  /** The token as the file has it now. Slurm's own words for how to make one are in the error. */
+  read(): Promise<Result<Token, string>>;
+};
+
+export type TokenFileOptions = {
+  readonly file: string;
+  readonly clock: Clock;
+  /** Where the token does not name its user. */
+  readonly user?: string;
+  /** Lets a token of root or of SLURM's own user pass. */
+  readonly privileged: boolean;
+};
+
+/** Users whose token could cancel everybody's jobs. SlurmUser may be called otherwise; Debian and SchedMD call it so. */
+const PRIVILEGED = ['root', 'slurm'];
+/** The last day of a long life, the last quarter of a short one: what renews it in time is never spoken of. */
+const LONGEST_NOTICE_SECONDS = 86_400;
+const NOTICED_PART = 4;
+const LONGEST_BYTES = 16_384;
+const HOW = 'write a new one there: `scontrol token lifespan=SECONDS` prints it';
+
+/** Source: `scontrol token`, auth/jwt: `exp` and `iat` in epoch seconds, `sun` the user. */
+const Claims = z.looseObject({ exp: z.number().optional(), iat: z.number().optional(), sun: z.string().optional() });
+
+/** Reads the file again whenever it is another one or has another time: it is rotated while we run. */
+export function createTokenFile({ file, clock, user, privileged }: TokenFileOptions): TokenFile {
+  let kept: { readonly print: string; readonly token: Result<Token, string> } | undefined;
+
+  async function fresh(): Promise<Result<Token, string>> {
+    try {
+      const { ino, mtimeMs, size } = await stat(file);
+      if (size > LONGEST_BYTES) return err(`${file} is too long for a token`);
+      const print = `${ino} ${mtimeMs} ${size}`;
+      if (kept?.print !== print)
+        kept = { print, token: readToken(await readFile(file, 'utf8'), file, user, privileged) };
+      return kept.token;
+    } catch (error) {
+      return err(`the token cannot be read: ${error instanceof Error ? error.message : String(error)}; ${HOW}`);
+    }
+  }
+
+  return {
+    async read() {
+      const token = await fresh();
+      if (!token.ok || token.value.expiresAtMs === undefined || token.value.expiresAtMs > clock.now()) return token;
+      return err(`the token in ${file} expired at ${new Date(token.value.expiresAtMs).toISOString()}; ${HOW}`);
+    },
+  };
+}
+
+/** @param text what `scontrol token` prints, `SLURM_JWT=` before it or not */
+export function readToken(
+  text: string,
+  file: string,
+  givenUser: string | undefined,
+  privileged: boolean,
+): Result<Token, string> {
+  const value = text.trim().replace(/^(?:export )?SLURM_JWT=/, '');
+  const [, payload] = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(value) ?? [];
+  if (payload === undefined) return err(`${file} holds no JSON Web Token; ${HOW}`);
+  const claims = Claims.safeParse(decoded(payload));
+  if (!claims.success) return err(`the token in ${file} has no claims that can be read; ${HOW}`);
+  const { exp, iat = 0, sun } = claims.data;
+  const user = sun ?? givenUser;
+  if (user === undefined) return err(`the token in ${file} does not say whose it is; set cluster.rest.user`);
+  if (givenUser !== undefined && user !== givenUser)
+    return err(`the token in ${file} is ${user}'s, cluster.rest.user is ${givenUser}`);
+  if (PRIVILEGED.includes(user) && !privileged)
+    return err(
+      `the token in ${file} is ${user}'s, who could end everybody's jobs: use one of an ordinary user, or set cluster.rest.allowPrivilegedToken`,
+    );
+  if (exp === undefined) return ok({ value, user });
+  const noticeSeconds = Math.min(LONGEST_NOTICE_SECONDS, Math.max(0, exp - iat) / NOTICED_PART);
+  return ok({ value, user, expiresAtMs: exp * 1000, noticedFromMs: (exp - noticeSeconds) * 1000 });
+}
+
+function decoded(payload: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

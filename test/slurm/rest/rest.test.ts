@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { systemClock } from '../../../src/clock.ts';
+import { createSlurmRest, type SlurmRestOptions } from '../../../src/slurm/rest/rest.ts';
+import type { Slurm } from '../../../src/slurm/slurm.ts';
+import { recorded } from '../cli/recorded.ts';
+import { answer, job, type RecordedVersion } from './recorded.ts';
+
+type Reply = (request: IncomingMessage, response: ServerResponse, body: string) => void;
+type Said = { readonly method: string; readonly path: string; readonly body: string };
+
+const NAME = 'vllm.ml.chat.r0.a1';
+const SUBMISSION = { name: NAME, script: `#!/bin/bash\n#SBATCH --job-name=${NAME}\nexit 0\n` };
+const SECRET = 'header.payload.signature';
+
+const says =
+  (status: number, body: unknown): Reply =>
+  (_request, response) => {
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(typeof body === 'string' ? body : JSON.stringify(body));
+  };
+
+const closers: (() => Promise<void>)[] = [];
+after(() => Promise.all(closers.map((close) => close())));
+
+/** A slurmrestd that says what it is told to, and an adapter before it. */
+async function facing(
+  version: RecordedVersion,
+  replies: Readonly<Record<string, Reply>>,
+  about: Partial<SlurmRestOptions> = {},
+): Promise<{ readonly slurm: Slurm; readonly said: readonly Said[] }> {
+  const said: Said[] = [];
+  const paths = recorded(version, 'rest/openapi-paths.txt').split('\n');
+  const openapi = { paths: Object.fromEntries(paths.map((line) => [line.split(' ')[1] ?? '', {}])) };
+  const all: Readonly<Record<string, Reply>> = { 'GET openapi': says(200, openapi), ...replies };
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks).toString();
+      const { method = '', url = '' } = request;
+      said.push({ method, path: url, body });
+      const what = `${method} ${/openapi|slurmdb|job\/submit|nodes|jobs|job/.exec(url)?.[0]}`;
+      (all[what] ?? says(404, 'Unable to find requested URL'))(request, response, body);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const slurm = createSlurmRest({
+    cluster: 'bed',
+    clock: systemClock,
+    server: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+    token: async () => ({ ok: true, value: { value: SECRET, user: 'vllm' } }),
+    timeoutMs: 500,
+    ...about,
+  });
+  closers.push(async () => {
+    await slurm.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { slurm, said };
+}
+
+const LISTED = { ...(job('26.05.5', 'job-running-2node') as object), name: NAME };
+const listing = (jobs: readonly unknown[], more: object = {}) => ({
+  jobs,
+  last_update: { set: true, infinite: false, number: 1_800_000_000 },
+  errors: [],
+  warnings: [],
+  ...more,
+});
+const recordedReply = (version: RecordedVersion, name: string): Reply => {
+  const { status, text } = answer(version, name);
+  return says(status, text);
+};
+const kindOf = async (
+  asked: ReturnType<Slurm['listJobs']> | ReturnType<Slurm['submit']> | ReturnType<Slurm['cancel']>,
+) => {
+  const result = await asked;
+  return result.ok ? 'ok' : result.error.kind;
+};
+
+describe('a listing by slurmrestd', () => {
+  it('has our jobs and nobody else’s, and says how much was read', async () => {
+    const others = [
+      { ...LISTED, user_name: 'ann' },
+      { ...LISTED, name: 'training' },
+      { job_id: 1, name: 'half', user_name: 'ann' },
+    ];
+    const { slurm } = await facing('26.05.5', { 'GET jobs': says(200, listing([LISTED, ...others])) });
+    const listed = await slurm.listJobs();
+    assert.ok(listed.ok);
+    assert.deepEqual(
+      listed.value.jobs.map(({ id, name, user }) => [id, name, user]),
+      [['8', NAME, 'vllm']],
+    );
+    assert.ok((listed.value.bytes ?? 0) > 1000);
+  });
+
+  it('asks for what changed, and keeps the last when nothing did', async () => {
+    const unchanged = listing([], {
+      last_update: { set: true, infinite: false, number: 0 },
+      warnings: [{ description: 'No job changes since update_time[1800000000]=…' }],
+    });
+    const replies = [listing([LISTED]), unchanged, listing([{ ...LISTED, comment: 'new' }])];
+    const { slurm, said } = await facing('24.11.5', {
+      'GET jobs': (...about) => says(200, replies.shift())(...about),
+    });
+    const comments = [];
+    for (let round = 0; round < 3; round++) {
+      const listed = await slurm.listJobs();
+      comments.push(listed.ok && listed.value.jobs.map(({ comment }) => comment === 'new'));
+    }
+    assert.deepEqual(comments, [[false], [false], [true]]);
+    const asked = said.map(({ path }) => path.replace(/^.*jobs\//, '')).slice(1);
+    assert.deepEqual(asked, ['', '?update_time=1800000000', '?update_time=1800000000']);
+  });
+
+  for (const [what, reply, kind] of [
+    [
+      'is empty with a warning',
+      says(200, listing([], { warnings: [{ description: 'the controller is away' }] })),
+      'unknown',
+    ],
+    [
+      'says that nothing changed before it said anything',
+      says(200, listing([], { warnings: [{ description: 'No job changes since' }] })),
+      'unknown',
+    ],
+    ['holds an error within a 200', says(200, listing([], { errors: [{ error: 'x', error_number: -1 }] })), 'unknown'],
+    ['has no jobs', says(200, { errors: [] }), 'unknown'],
+    ['has one of ours that cannot be read', says(200, listing([{ ...LISTED, job_state: ['LEVITATING'] }])), 'unknown'],
+    [
+      'breaks off',
+      (_: unknown, response: ServerResponse) => {
+        response.writeHead(200, { 'content-length': 1000 });
+        response.write('{"jobs": [');
+        setTimeout(() => response.destroy(), 20);
+      },
+      'unknown',
+    ],
+    ['never comes', () => undefined, 'unknown'],
+    ['stops in the middle', (_: unknown, response: ServerResponse) => void response.write('{"jobs": ['), 'unknown'],
+    ['is too long', says(200, ' '.repeat(100_000)), 'unknown'],
+    [
+      'is a redirect',
+      (_: unknown, response: ServerResponse) => {
+        response.writeHead(302, { location: 'http://127.0.0.1:1/' });
+        response.end();
+      },
+      'unknown',
+    ],
+    ['is of a version not served any more', says(404, 'Unable to find requested URL'), 'unreachable'],
+  ] as const) {
+    it(`that ${what} is ${kind}, never empty`, async () => {
+      const { slurm } = await facing('24.11.5', { 'GET jobs': reply as Reply }, { maxOutputBytes: 50_000 });
+      assert.equal(await kindOf(slurm.listJobs()), kind);
+    });
+  }
+
+  it('asks for the version again after another slurmrestd has taken its place', async () => {
+    const replies = [says(404, 'Unable to find requested URL'), says(200, listing([LISTED]))];
+    const { slurm, said } = await facing('24.11.5', { 'GET jobs': (...about) => replies.shift()?.(...about) });
+    assert.equal(await kindOf(slurm.listJobs()), 'unreachable');
+    assert.equal(await kindOf(slurm.listJobs()), 'ok');
+    assert.equal(said.filter(({ path }) => path.includes('openapi')).length, 2);
+  });
+
+  it('is told what people should know: a token that ends, a version that cannot keep jobs off nodes', async () => {
+    const token = { value: SECRET, user: 'vllm', expiresAtMs: Date.now() + 60_000, noticedFromMs: Date.now() - 1 };
+    const about = { token: async () => ({ ok: true, value: token }) as const };
+    const { slurm } = await facing('22.05.8', { 'GET jobs': says(200, { jobs: [], errors: [] }) }, about);
+    const listed = await slurm.listJobs();
+    assert.deepEqual(listed.ok && listed.value.notices, { credentialsEndMs: token.expiresAtMs, cannotExclude: true });
+  });
+});
+
+describe('a submission to slurmrestd', () => {
+  for (const [version, name, kind] of [
+    ['22.05.8', 'submit-err-bad-partition', 'rejected'],
+    ['26.05.5', 'submit-err-bad-partition', 'rejected'],
+    ['22.05.8', 'err-controller-down-submit', 'unreachable'],
+    // A number and an error beside it: the job is there.
+    ['22.05.8', 'submit-err-too-many-nodes', 'ok'],
+    ['24.11.5', 'submit-err-too-many-nodes', 'rejected'],
+    ['26.05.5', 'submit-err-too-many-nodes', 'ok'],
+  ] as const) {
+    it(`answered as ${version} does with ${name} is ${kind}`, async () => {
+      const { slurm } = await facing(version, { 'POST job/submit': recordedReply(version, name) });
+      assert.equal(await kindOf(slurm.submit(SUBMISSION)), kind);
+    });
+  }
+
+  it('of which a part was ignored is cancelled, and refused in words', async () => {
+    const { slurm, said } = await facing('24.11.5', {
+      'POST job/submit': recordedReply('24.11.5', 'submit-err-unknown-field'),
+      'DELETE job': says(200, { status: [], errors: [] }),
+    });
+    const submitted = await slurm.submit(SUBMISSION);
+    assert.ok(!submitted.ok && submitted.error.kind === 'rejected');
+    assert.match(submitted.error.message, /ignored a part of the job, which was cancelled: Ignoring unknown field/);
+    assert.equal(said.at(-1)?.path, '/slurm/v0.0.42/job/41');
+  });
+
+  for (const [what, reply] of [
+    ['never answered', () => undefined],
+    ['cut off', (_: unknown, response: ServerResponse) => response.destroy()],
+    [
+      'answered by half',
+      (_: unknown, response: ServerResponse) => {
+        response.writeHead(200, { 'content-length': 500 });
+        response.write('{"job_id": 1');
+        setTimeout(() => response.destroy(), 20);
+      },
+    ],
+    ['answered without a number', says(200, { errors: [] })],
+    ['answered with a bare 502', says(502, 'Bad Gateway')],
+  ] as const) {
+    it(`that is ${what} may have landed, and is sent once`, async () => {
+      const { slurm, said } = await facing('26.05.5', { 'POST job/submit': reply as Reply });
+      assert.equal(await kindOf(slurm.submit(SUBMISSION)), 'unknown');
+      assert.equal(said.filter(({ method }) => method === 'POST').length, 1);
+    });
+  }
+
+  it('that could not be begun has not landed', async () => {
+    const { slurm } = await facing('26.05.5', {}, { server: { url: 'http://127.0.0.1:1' } });
+    assert.equal(await kindOf(slurm.submit(SUBMISSION)), 'unreachable');
+    const { slurm: mute } = await facing('26.05.5', { 'GET openapi': () => undefined });
+    assert.equal(await kindOf(mute.submit(SUBMISSION)), 'unreachable', 'the version alone was asked for');
+  });
+
+  it('goes under no name that would be part of a path', async () => {
+    const { slurm, said } = await facing('26.05.5', {});
+    assert.equal(await kindOf(slurm.submit({ ...SUBMISSION, name: 'vllm.a/../b' })), 'rejected');
+    assert.deepEqual(said, []);
+  });
+
+  it('shows the token to slurmrestd alone', async () => {
+    const headers: unknown[] = [];
+    const { slurm, said } = await facing('26.05.5', {
+      'POST job/submit'(request, response, body) {
+        headers.push([request.headers['x-slurm-user-name'], request.headers['x-slurm-user-token']]);
+        says(500, { errors: [{ error: 'no', error_number: 2000 }] })(request, response, body);
+      },
+    });
+    const submitted = await slurm.submit(SUBMISSION);
+    assert.deepEqual(headers, [['vllm', SECRET]]);
+    assert.ok(![JSON.stringify(submitted), JSON.stringify(said)].some((text) => text.includes(SECRET)));
+  });
+});
+
+describe('a cancellation by slurmrestd', () => {
+  const submitMs = 1_795_466_343_000;
+  const ref = { id: '8', name: NAME, submitMs };
+  const at = { submit_time: { set: true, infinite: false, number: submitMs / 1000 } };
+
+  for (const [what, reply] of [
+    ['of another name', { name: 'vllm.ml.other.r0.a1' }],
+    ['of another user', { user_name: 'ann' }],
+    ['submitted at another time', { submit_time: { set: true, infinite: false, number: 1 } }],
+  ] as const) {
+    it(`leaves a job alone that is ${what} by now`, async () => {
+      const { slurm, said } = await facing('26.05.5', {
+        'GET job': says(200, listing([{ ...LISTED, ...at, ...reply }])),
+      });
+      assert.equal(await kindOf(slurm.cancel(ref)), 'ok');
+      assert.deepEqual(
+        said.filter(({ method }) => method === 'DELETE'),
+        [],
+      );
+    });
+  }
+
+  for (const [version, name, kind] of [
+    ['24.11.5', 'delete-ok', 'ok'],
+    ['24.11.5', 'delete-again', 'ok'],
+    ['24.11.5', 'delete-unknown', 'ok'],
+    ['24.11.5', 'err-controller-down-submit', 'unreachable'],
+  ] as const) {
+    it(`answered with ${name} is ${kind}`, async () => {
+      const { slurm } = await facing(version, {
+        'GET job': says(200, listing([{ ...LISTED, ...at }])),
+        'DELETE job': recordedReply(version, name),
+      });
+      assert.equal(await kindOf(slurm.cancel(ref)), kind);
+    });
+  }
+
+  it('of a job that is not there is no error', async () => {
+    const { slurm } = await facing('22.05.8', { 'GET job': recordedReply('22.05.8', 'job-unknown') });
+    assert.equal(await kindOf(slurm.cancel(ref)), 'ok');
+  });
+});
+
+it('nodes are told in sinfo’s words', async () => {
+  for (const version of ['22.05.8', '24.11.5', '26.05.5'] as const) {
+    const { slurm } = await facing(version, { 'GET nodes': says(200, recorded(version, 'rest/nodes.json')) });
+    const nodes = await slurm.nodes();
+    assert.ok(nodes.ok);
+    assert.deepEqual(nodes.value[0], { name: 'node001', address: '10.77.0.11', state: 'idle' });
+  }
+});
