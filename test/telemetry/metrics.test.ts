@@ -65,6 +65,26 @@ test('what SLURM is asked is timed, its listing counted, its age told', async ()
   ]);
 });
 
+test('each cluster is told apart: what one lists takes nothing from another, and their queues are one number', async () => {
+  const listing = async () => ({ ok: true as const, value: { askedAtMs: NOW, jobs: [runningJob()] } });
+  const on = ground();
+  const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store });
+  const [alps, jura] = ['alps', 'jura'].map((cluster) =>
+    metrics.metered({ ...on, slurm: { ...fakeSlurm({ listJobs: listing }), cluster } }),
+  );
+  await alps?.slurm.listJobs();
+  await on.clock.advance(5_000);
+  await jura?.slurm.listJobs();
+  alps?.meter?.added(2);
+  jura?.meter?.added(1);
+  alps?.meter?.taken(1, 0);
+  assert.deepEqual(await values(metrics, /^(vllm_slurm_jobs|workqueue_depth)/), [
+    'workqueue_depth{name="vllmdeployment"} 2',
+    'vllm_slurm_jobs{cluster="alps",state="RUNNING"} 1',
+    'vllm_slurm_jobs{cluster="jura",state="RUNNING"} 1',
+  ]);
+});
+
 test('deployments are told as they are when somebody looks, and a failure counts once however often it is written', async () => {
   const on = ground();
   const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store, leads: () => true });
