@@ -47,9 +47,12 @@ function settingsFile(): string {
     '# Stronger than this file are .env in the working directory, the environment, and flags, in this order.',
     '# Relative paths count from the directory of the file they stand in.',
   ];
-  return `${[...head, ...fieldsOf(Settings)
-    .filter(({ path }) => !path.includes('[]'))
-    .flatMap((field, _, all) => settingLines(field, all))].join('\n')}\n`;
+  return `${[
+    ...head,
+    ...fieldsOf(Settings)
+      .filter(({ path }) => !path.includes('[]'))
+      .flatMap((field, _, all) => settingLines(field, all)),
+  ].join('\n')}\n`;
 }
 
 function settingLines(field: Field, all: readonly Field[]): readonly string[] {
