@@ -46,7 +46,46 @@ const CLUSTER = {
     .array(z.string().min(1))
     .max(32)
     .default([])
-    .describe('Put before every SLURM command, to reach a cluster from elsewhere: `[ssh, login1]`.'),
+    .describe('Put before every SLURM command, to reach a cluster from elsewhere. By ssh rather `cluster.ssh`.'),
+  ssh: z
+    .strictObject({
+      host: z
+        .string()
+        .max(255)
+        .regex(/^[A-Za-z0-9_[][A-Za-z0-9_.@%:+[\]-]*$/, 'must be a host name, a name of ~/.ssh/config, or USER@HOST')
+        .optional()
+        .meta({ examples: ['login1'] })
+        .describe('Where SLURM’s commands run: a name of `~/.ssh/config`, or `USER@HOST`. Default: here.'),
+      configFile: localPath()
+        .optional()
+        .meta({ examples: ['~/.ssh/cluster.conf'] })
+        .describe('In place of `~/.ssh/config`.'),
+      options: z
+        .array(
+          z
+            .string()
+            .max(1024)
+            .regex(/^[A-Za-z0-9]+=[^\n\r]+$/, 'must be NAME=VALUE, as of ssh -o'),
+        )
+        .max(32)
+        .default([])
+        .meta({ examples: [['IdentityFile=~/.ssh/vllm-slurm']] })
+        .describe('Options of ssh, before those of its configuration. Host keys are checked whatever they say.'),
+      files: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether `logDirectory` and `secretDirectory` are over there, and read and written through the connection. Switched off: on a file system that is here too.',
+        ),
+      endpoints: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether endpoints are asked through the connection, by port forwarding. Switched off: compute nodes are reached from here.',
+        ),
+    })
+    .prefault({})
+    .describe('The cluster behind one ssh connection that stands (docs/how-to/ssh.md).'),
   binDirectory: z
     .string()
     .min(1)
@@ -175,7 +214,7 @@ export const Settings = z
     logDirectory: localPath()
       .default('$XDG_STATE_HOME/vllm-slurm/logs')
       .describe(
-        'Where jobs write their logs, one file an attempt. On a cluster it must be on a file system the compute nodes share.',
+        'Where jobs write their logs, one file an attempt. On a cluster it must be on a file system the compute nodes share; with cluster.ssh.host it is a path over there.',
       ),
     catalogDirectory: localPath()
       .optional()
@@ -186,7 +225,7 @@ export const Settings = z
     secretDirectory: localPath()
       .default('$XDG_STATE_HOME/vllm-slurm/secrets')
       .describe(
-        'Where tokens and API keys lie for the jobs, in files only this user can read, as long as their attempt lasts. On a cluster it must be on a file system the compute nodes share; with cluster.commandPrefix too, for the files are written here.',
+        'Where tokens and API keys lie for the jobs, in files only this user can read, as long as their attempt lasts. On a cluster it must be on a file system the compute nodes share; with cluster.commandPrefix too, for the files are written here. With cluster.ssh.host it is a path over there.',
       ),
     portRange: portRangeText()
       .default('20000-30000')
@@ -206,8 +245,8 @@ export const Settings = z
       .meta({
         examples: [
           [
-            { name: 'alps', commandPrefix: ['ssh', 'alps'] },
-            { name: 'jura', commandPrefix: ['ssh', 'jura'] },
+            { name: 'alps', ssh: { host: 'alps' } },
+            { name: 'jura', ssh: { host: 'jura' } },
           ],
         ],
       })
@@ -377,9 +416,11 @@ export const Settings = z
       ...clusters.map((its, index) => ({ at: ['clusters', index], its })),
     ];
     for (const { at, its } of each) {
-      const { type, rest, timeoutSeconds } = its;
+      const { type, rest, ssh, commandPrefix, timeoutSeconds } = its;
       const tell = (path: readonly string[], message: string): void =>
         context.addIssue({ code: 'custom', path: [...at, ...path], message });
+      if (ssh.host !== undefined && commandPrefix.length > 0)
+        tell(['commandPrefix'], 'cluster.ssh.host leads to the cluster already: set one of the two');
       if (type === 'rest' && (rest.url === undefined) === (rest.socket === undefined))
         tell(['rest'], 'cluster.type rest needs one of url and socket');
       if (rest.url !== undefined && rest.tokenFile === undefined)

@@ -109,10 +109,18 @@ export async function startKubernetesOperator(
   }
   store = opened.value;
   // The jobs may run where this machine's file systems are unknown: their log directory is for them to make.
-  for (const its of clusters)
-    await mkdir(its.settings.logDirectory, { recursive: true }).catch((error: Error) =>
-      warn(`the log directory cannot be made here, failures are told without the end of the log: ${error.message}`),
-    );
+  await Promise.all(
+    clusters.map(async ({ settings: { logDirectory }, slurm: { far } }) => {
+      const trouble = far?.logs
+        ? await far.logs.makeDirectory(logDirectory)
+        : await mkdir(logDirectory, { recursive: true }).then(
+            () => undefined,
+            (error: Error) => error.message,
+          );
+      if (trouble !== undefined)
+        warn(`the log directory cannot be made here, failures are told without the end of the log: ${trouble}`);
+    }),
+  );
   const secrets = createKubernetesSecrets(api);
   const events = createEventObjects({ api, clock, instance: identity, onError: warn });
   const terms = createTerms(
@@ -123,13 +131,14 @@ export async function startKubernetesOperator(
       // What the leader before did in its last moments is seen before anything is decided.
       while (leads() && !(await opened.value.refresh()).ok) await delay(REFRESH_RETRY_MS);
       const all = clusters.map(({ settings: its, slurm }, index): Deps => {
-        const deps = depsOf(cli, { settings: its, catalog }, log, known, {
+        const ports = {
           slurm: withinNamespaces(slurm, kubernetes.watchNamespaces),
           store: termStore,
-          prober: createHttpProber({ clock }),
+          prober: createHttpProber({ clock, ...(slurm.far?.way && { way: slurm.far.way }) }),
           events,
           secrets,
-        });
+        };
+        const deps = depsOf(cli, { settings: its, catalog }, log, known, ports, slurm.far);
         const tenancy = rules[index];
         // Of this term and cluster: what it remembers as published, another leader or cluster may have changed since.
         const publisher = kubernetes.publishServices ? createServices({ api, clock, resolve: lookUp }) : undefined;

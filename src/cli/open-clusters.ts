@@ -1,12 +1,11 @@
 import type { Resource } from '../api/resource.ts';
 import { eachCluster, type Settings } from '../config.ts';
 import { err, ok, type Result } from '../result.ts';
-import type { Slurm } from '../slurm/slurm.ts';
 import type { Cli } from './cli.ts';
-import { openSlurm } from './compose.ts';
+import { type Cluster, openSlurm } from './compose.ts';
 
 /** One of the clusters, with the settings as they are for it. */
-export type OpenCluster = { readonly settings: Settings; readonly slurm: Slurm };
+export type OpenCluster = { readonly settings: Settings; readonly slurm: Cluster };
 
 /** All of them, the default first. @returns an error in words when one cannot be had; then none is open */
 export async function openClusters(cli: Cli, settings: Settings): Promise<Result<readonly OpenCluster[], string>> {

@@ -35,7 +35,14 @@ export async function startOperator(
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
   try {
-    for (const its of clusters) await mkdir(its.settings.logDirectory, { recursive: true });
+    await Promise.all(
+      clusters.map(async ({ settings: { logDirectory }, slurm: { far } }) => {
+        if (!far?.logs) return void (await mkdir(logDirectory, { recursive: true }));
+        // An operator may begin while the way to its cluster is closed.
+        const trouble = await far.logs.makeDirectory(logDirectory);
+        if (trouble !== undefined) log.warn(`the log directory cannot be made over there yet: ${trouble}`);
+      }),
+    );
   } catch (error) {
     return err(`the log directory cannot be made: ${(error as Error).message}`);
   }
@@ -61,9 +68,9 @@ export async function startOperator(
   const events = createEventFiles(settings.directory, warn);
   const secrets = createStandaloneSecrets({ environment: cli.environment, clock: cli.clock, warn });
   const all = clusters.map(({ settings: its, slurm }) => {
-    const prober = createHttpProber({ clock: cli.clock });
+    const prober = createHttpProber({ clock: cli.clock, ...(slurm.far?.way && { way: slurm.far.way }) });
     const ports = { slurm, store, prober, events, secrets };
-    return equip(telemetry.value.metered(depsOf(cli, { settings: its, catalog }, log, known, ports)));
+    return equip(telemetry.value.metered(depsOf(cli, { settings: its, catalog }, log, known, ports, slurm.far)));
   });
   const controller = createControllers(all);
   await controller.start();

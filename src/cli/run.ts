@@ -66,7 +66,7 @@ export function runCommand(cli: Cli): Command {
   return examples(command, [
     ['vllm-slurm run -d ./deployments', 'SLURM if sbatch is found, else this machine'],
     ['vllm-slurm run --cluster local --set local.gpus=2', 'jobs are processes of this machine'],
-    ['vllm-slurm run --set cluster.commandPrefix=ssh,login1', 'a cluster reached over ssh'],
+    ['vllm-slurm run --set cluster.ssh.host=login1', 'a cluster behind ssh'],
     ['vllm-slurm run --kubernetes', 'resources of the Kubernetes API, kubectl in place of the commands here'],
   ]);
 }

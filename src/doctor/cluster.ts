@@ -14,9 +14,21 @@ export const checkCluster: Check = ({ cluster }) =>
         warning(
           `jobs are processes of this machine (${cluster.why})`,
           'nothing is submitted to SLURM, and nothing of SLURM can be checked',
-          'where there is a SLURM cluster: put its commands on PATH, or set cluster.binDirectory or cluster.commandPrefix',
+          'where there is a SLURM cluster: put its commands on PATH, or set cluster.binDirectory or cluster.ssh.host',
         ),
       ];
+
+export const checkConnection: Check = ({ connection }) => {
+  if (!connection) return undefined;
+  if (connection.ok) return [];
+  return [
+    error(
+      connection.error,
+      'nothing of the cluster can be asked; the operator holds meanwhile and changes nothing',
+      'docs/how-to/ssh.md says what the account and its key need',
+    ),
+  ];
+};
 
 function findingsOf(rest: NonNullable<Facts['rest']>, now: number): readonly Finding[] {
   if (!rest.ok)

@@ -67,6 +67,7 @@ it('nearly every block of commands is run by a test; these are not, and why', ()
     'docs/how-to/kubernetes.md: docker build -t registry.example.com/vllm-slurm-operator:0.1.0 . && docker push registry.example.com/vllm-slurm-operator:0.1.0: it builds an image and pushes it to a registry',
     'docs/how-to/kubernetes.md: kubectl annotate vllmd/qwen3-small vllm-slurm.dev/force-release=true: it is for a SLURM that is gone for ever',
     "docs/how-to/operate.md: systemctl --user enable --now vllm-slurm: it is for a systemd session of the user's own",
+    'docs/how-to/ssh.md: ssh -o BatchMode=yes -o StrictHostKeyChecking=yes login1 sbatch --version: it is typed on a machine outside of the cluster',
     'docs/how-to/talk-to-a-model.md: ssh -N -L 8000:10.0.0.17:20154 login.example.org: it is typed on a machine outside of the cluster',
     'docs/how-to/weights.md: HF_HOME=/shared/hf-cache hf download Qwen/Qwen3-0.6B: gigabytes come from the internet',
     'docs/quick-start.md: python3 -m venv /shared/venvs/vllm: gigabytes come from the internet',

@@ -90,6 +90,10 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     ...(tokenFile !== undefined && { tokenFile: absolute(tokenFile, ...at, 'rest', 'tokenFile') }),
     ...(caFile !== undefined && { caFile: absolute(caFile, ...at, 'rest', 'caFile') }),
   });
+  const sshOf = (ssh: Settings['cluster']['ssh'], ...at: readonly string[]) => ({
+    ...ssh,
+    ...(ssh.configFile !== undefined && { configFile: absolute(ssh.configFile, ...at, 'ssh', 'configFile') }),
+  });
   return {
     ...settings,
     kubernetes: {
@@ -103,7 +107,11 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
       catalogDirectory: absolute(settings.catalogDirectory, 'catalogDirectory'),
     }),
     secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),
-    cluster: { ...settings.cluster, rest: restOf(settings.cluster.rest, 'cluster') },
+    cluster: {
+      ...settings.cluster,
+      ssh: sshOf(settings.cluster.ssh, 'cluster'),
+      rest: restOf(settings.cluster.rest, 'cluster'),
+    },
     ...(settings.clusters && {
       clusters: settings.clusters.map((cluster, index) => {
         const its = (name: 'logDirectory' | 'secretDirectory') => {
@@ -111,7 +119,8 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
           return directory === undefined ? {} : { [name]: absolute(directory, 'clusters', String(index), name) };
         };
         const rest = restOf(cluster.rest, 'clusters', String(index));
-        return { ...cluster, rest, ...its('logDirectory'), ...its('secretDirectory') };
+        const ssh = sshOf(cluster.ssh, 'clusters', String(index));
+        return { ...cluster, ssh, rest, ...its('logDirectory'), ...its('secretDirectory') };
       }),
     }),
     local: { ...settings.local, directory: absolute(settings.local.directory, 'local', 'directory') },
