@@ -6,6 +6,7 @@ import { type Cli, EXIT, examples, fail, pause, say, wholeNumber } from './cli.t
 import { namespaceOption, withDeployment } from './deployments.ts';
 import { openFar } from './far.ts';
 import { copyFrom, LOGS_HERE, type LogFile, type LogPlace, logFiles, tailOffset } from './log-files.ts';
+import { settingsOf } from './open-clusters.ts';
 
 type LogsOptions = {
   readonly namespace: string;
@@ -33,11 +34,11 @@ export function logsCommand(cli: Cli): Command {
     .addOption(namespaceOption())
     .action(async (name: string, options: LogsOptions, self: Command) =>
       cli.exit(
-        await withDeployment(cli, self, { namespace: options.namespace, name }, (resource, { settings }) =>
-          withLogs(cli, settings, (place) =>
-            logs(cli, place, resource, directoryOf(resource) ?? settings.logDirectory, options),
-          ),
-        ),
+        await withDeployment(cli, self, { namespace: options.namespace, name }, (resource, loaded) => {
+          const settings = settingsOf(loaded.settings, resource);
+          const directory = directoryOf(resource) ?? settings.logDirectory;
+          return withLogs(cli, settings, (place) => logs(cli, place, resource, directory, options));
+        }),
       ),
     );
   return examples(command, [

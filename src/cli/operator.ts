@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
+import { createControllers } from '../controller/clusters.ts';
 import type { Deps } from '../controller/deps.ts';
-import { createController } from '../controller/run.ts';
 import { createHttpProber } from '../probe/http.ts';
 import { err, ok, type Result } from '../result.ts';
 import { createStandaloneSecrets } from '../secrets/standalone.ts';
@@ -8,16 +8,16 @@ import { createDirectoryStore } from '../store/directory/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventFiles } from '../telemetry/event-files.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Cluster } from './compose.ts';
 import { depsOf, type Process } from './deps.ts';
 import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
+import type { OpenCluster } from './open-clusters.ts';
 import { openTelemetry } from './telemetry.ts';
 
 /** An operator at work on a directory. */
 export type Operator = {
   readonly store: Store;
-  /** Turns under way are finished; jobs live on. The cluster stays open: it is its opener's. */
+  /** Turns under way are finished; jobs live on. The clusters stay open: they are their opener's. */
   stop(): Promise<void>;
 };
 
@@ -30,21 +30,21 @@ export async function startOperator(
   cli: Process,
   { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
   log: Log,
-  slurm: Cluster,
+  clusters: readonly OpenCluster[],
   known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
-  const { far } = slurm;
-  if (far?.logs) {
-    // An operator may begin while the way to its cluster is closed.
-    const trouble = await far.logs.makeDirectory(settings.logDirectory);
-    if (trouble !== undefined) log.warn(`the log directory cannot be made over there yet: ${trouble}`);
-  } else {
-    try {
-      await mkdir(settings.logDirectory, { recursive: true });
-    } catch (error) {
-      return err(`the log directory cannot be made: ${(error as Error).message}`);
-    }
+  try {
+    await Promise.all(
+      clusters.map(async ({ settings: { logDirectory }, slurm: { far } }) => {
+        if (!far?.logs) return void (await mkdir(logDirectory, { recursive: true }));
+        // An operator may begin while the way to its cluster is closed.
+        const trouble = await far.logs.makeDirectory(logDirectory);
+        if (trouble !== undefined) log.warn(`the log directory cannot be made over there yet: ${trouble}`);
+      }),
+    );
+  } catch (error) {
+    return err(`the log directory cannot be made: ${(error as Error).message}`);
   }
   const opened = await createDirectoryStore({
     directory: settings.directory,
@@ -64,18 +64,21 @@ export async function startOperator(
     await store.close();
     return telemetry;
   }
-  const prober = createHttpProber({ clock: cli.clock, ...(far?.way && { way: far.way }) });
   const warn = (message: string): void => log.warn(message);
   const events = createEventFiles(settings.directory, warn);
   const secrets = createStandaloneSecrets({ environment: cli.environment, clock: cli.clock, warn });
-  const deps = depsOf(cli, { settings, catalog }, log, known, { slurm, store, prober, events, secrets }, far);
-  const controller = createController(equip(telemetry.value.metered(deps)));
+  const all = clusters.map(({ settings: its, slurm }) => {
+    const prober = createHttpProber({ clock: cli.clock, ...(slurm.far?.way && { way: slurm.far.way }) });
+    const ports = { slurm, store, prober, events, secrets };
+    return equip(telemetry.value.metered(depsOf(cli, { settings: its, catalog }, log, known, ports, slurm.far)));
+  });
+  const controller = createControllers(all);
   await controller.start();
   return ok({
     store,
     async stop() {
       await controller.stop();
-      await Promise.all([prober.close(), store.close(), telemetry.value.close()]);
+      await Promise.all([...all.map(({ prober }) => prober.close()), store.close(), telemetry.value.close()]);
     },
   });
 }

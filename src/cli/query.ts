@@ -11,6 +11,7 @@ import { type Cli, EXIT, examples, fail, print, printable, wholeNumber } from '.
 import { namespaceOption, withDeployment } from './deployments.ts';
 import { openFar } from './far.ts';
 import { withSettings } from './global-options.ts';
+import { settingsOf } from './open-clusters.ts';
 import { addressByHand, exportLines } from './query/address.ts';
 import { answerOf, printTokens } from './query/answer.ts';
 import { chat } from './query/chat.ts';
@@ -90,7 +91,7 @@ async function withTarget(
   const url = byHand.value;
   if (name !== undefined)
     return withDeployment(cli, command, { namespace: options.namespace, name }, async (resource, { settings }) => {
-      const target = await targetOf(cli, resource, settings, options, url);
+      const target = await targetOf(cli, resource, settingsOf(settings, resource), options, url);
       if (!target.ok) return fail(cli, target.error);
       // Where somebody says himself is reached as he says.
       return url === undefined ? throughCluster(cli, target.value, use) : use(target.value);

@@ -50,6 +50,7 @@ async function seriesOnPage(): Promise<ReadonlyMap<string, ReadonlySet<string>>>
   await store.writeStatus(found.value, { phase: 'Running', lastFailure: failure });
   await slurm.listJobs();
   await slurm.submit({ name: 'n', script: '' });
+  meter?.paced?.(50, 0);
   meter?.taken(0, 1);
   meter?.turned('success', 1);
   const labels = new Map<string, Set<string>>();

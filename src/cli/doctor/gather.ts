@@ -43,6 +43,8 @@ export type Gathering = {
   readonly jobTimeoutMs: number;
   /** Ask the hub. */
   readonly online: boolean;
+  /** Whether a deployment is to run on the cluster that is looked at. */
+  isHere(of: { readonly spec: Resource['spec']; readonly status?: Resource['status'] }): boolean;
   /** Deployments of a file, besides those of the directory. */
   readonly claims: readonly GoodClaim[];
 };
@@ -59,7 +61,9 @@ export async function gatherFacts(cli: Cli, loaded: Loaded, gathering: Gathering
   const site = siteOf(settings, standInCommand(), catalog);
   const { resources, unreadable } = await declared(cli, loaded);
   const wishes = await Promise.all(
-    wishesOf(resources, gathering.claims).map((wish) => complete(cli, wish, loaded, gathering)),
+    wishesOf(resources.filter(gathering.isHere), gathering.claims.filter(gathering.isHere)).map((wish) =>
+      complete(cli, wish, loaded, gathering),
+    ),
   );
   const caches = new Set(wishes.flatMap(({ spec }) => spec.model.cache.path ?? []));
   const venvs = new Set(wishes.flatMap(({ spec }) => spec.runtime.venv ?? []));
