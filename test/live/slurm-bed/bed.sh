@@ -22,7 +22,7 @@
 #   BED_VERSION=22.05  this machine's own SLURM; 24.11 and 26.05: those of later Debian releases
 #   BED_NODES=4        node001, node002, ...: 16 CPUs and 64 GB each, as far as SLURM believes
 #   BED_GPUS=4         fake GPUs a node (twins of /dev/null); 0: none
-#   BED_ACCOUNTING=0   1: slurmdbd, account `ml`, users root and nobody, QOS `tiny` (one job a user)
+#   BED_ACCOUNTING=0   1: slurmdbd, account `ml`, users root, nobody and games, QOS `tiny` (one job a user)
 #   BED_REST=0         1: slurmrestd on 127.0.0.1:BED_REST_PORT (in BED_DIR/settings), with tokens (auth/jwt)
 #   BED_MIN_JOB_AGE=300  seconds an ended job stays on record
 #   BED_MESSAGE_TIMEOUT=10  seconds until a client gives up on a silent controller
@@ -130,7 +130,7 @@ up() {
   if [ "$BED_ACCOUNTING" = 1 ]; then
     start_database "$BED_SQL_PORT"
     start_dbd "$BED_DBD_PORT"
-    add_accounts root,nobody
+    add_accounts root,nobody,games
   fi
   start_controller
   start_nodes

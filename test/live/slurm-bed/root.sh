@@ -26,6 +26,7 @@ make() { # UNFINISHED
   mount --bind /proc "$1/proc"
   mount --rbind /dev "$1/dev"
   chroot "$1" apt-get -q install -y --no-install-recommends "${packages[@]}"
+  touch "$1/etc/hosts" # to mount this machine's on
   chroot "$1" apt-get clean
   chroot "$1" dpkg-query --show slurmctld >"$1/slurm-version"
 }
