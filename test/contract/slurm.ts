@@ -71,7 +71,13 @@ export function slurmContract(name: string, make: () => Promise<SlurmBed>, optio
     const freshName = (): string => `vllm.contract-${run}.job.r0.a${++count}`;
 
     function script(jobName: string, kind: ScriptKind, lines: readonly string[] = []): string {
-      const directives = [`--job-name=${jobName}`, `--comment="${commentOf(jobName)}"`, '--no-requeue', ...lines];
+      const directives = [
+        `--job-name=${jobName}`,
+        `--comment="${commentOf(jobName)}"`,
+        '--no-requeue',
+        '--output=/dev/null',
+        ...lines,
+      ];
       return [
         '#!/bin/bash',
         ...directives.map((line) => `#SBATCH ${line}`),

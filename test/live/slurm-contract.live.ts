@@ -47,7 +47,7 @@ describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 9 }
         },
         {
           // SLURM counts a limit in minutes and looks at it twice a minute.
-          deadlineMs: 240_000,
+          deadlineMs: 180_000,
           shortestTime: '1',
           keepsAccounting: true,
           atOnce: 3,
