@@ -60,7 +60,8 @@ export function failureIn({ errors }: Envelope, status: number): SlurmError | un
   if (!first) return undefined;
   const number = numberOf(first);
   const message = errors.map(wordsOf).join('; ');
-  if (number === undefined && status < 500) return { kind: 'rejected', message };
+  // Of what could not be read nothing was done.
+  if (status === 400 || (number === undefined && status < 500)) return { kind: 'rejected', message };
   const row = NUMBERS.find(({ numbers }) => numbers.includes(number ?? UNSPECIFIED));
   const hint = number === UNSPECIFIED ? ' (22.05 says the same of a token that is not accepted)' : '';
   return { kind: row?.kind ?? 'rejected', message: `${message}${hint}` };

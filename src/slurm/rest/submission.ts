@@ -79,7 +79,7 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
   exclude: structured((value) => ({ excluded_nodes: value.split(',') })),
   exclusive: (value, version) => {
     if (value !== '') return 'only without a value';
-    return version.submission === 'flat' ? { exclusive: 'true' } : { shared: ['none'] };
+    return version.submission === 'flat' ? { exclusive: 'exclusive' } : { shared: ['none'] };
   },
   export: (value, version) => (value === 'NONE' ? environment('NONE', version) : 'only NONE can be said'),
   gres: structured(
@@ -100,13 +100,11 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
     return mebibytes === undefined ? 'it must be a size such as 64G' : { memory_per_tres: `gres/gpu:${mebibytes}` };
   }, memory('memory_per_gpu')),
   nice: (value) => (/^-?\d{1,9}$/.test(value) ? { nice: Number(value) } : 'only with a number'),
-  'no-requeue': () => ({ requeue: false }),
+  // 22.05 makes `requeue: false` a yes. Seen on the real one.
+  'no-requeue': (_value, version) => (version.submission === 'flat' ? { no_requeue: true } : { requeue: false }),
   nodelist: structured((value) => ({ required_nodes: value.split(',') })),
-  nodes: (value, version) => {
-    const [, least, most = least] = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(value) ?? [];
-    if (least === undefined) return 'it must be a number of nodes';
-    return { nodes: version.submission === 'flat' ? [Number(least), Number(most)] : value };
-  },
+  // Words to 22.05 as well: the pair of numbers it documents is taken for one node.
+  nodes: (value) => (/^\d{1,6}(?:-\d{1,6})?$/.test(value) ? { nodes: value } : 'it must be a number of nodes'),
   'ntasks-per-node': count('tasks_per_node'),
   'open-mode': (value, version) => ({ open_mode: version.submission === 'flat' ? value : [value.toUpperCase()] }),
   output: text('standard_output'),
@@ -114,15 +112,19 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
   prefer: text('prefer'),
   qos: text('qos'),
   reservation: text('reservation'),
-  signal: structured((value) => {
-    const [, batch, signal, delay = '60'] = /^(B:)?(?:SIG)?([A-Z0-9]+)(?:@(\d{1,5}))?$/.exec(value) ?? [];
-    if (signal === undefined) return 'it must be a signal such as B:USR1@120';
-    return {
-      kill_warning_signal: signal,
-      kill_warning_delay: quantity(Number(delay)),
-      ...(batch && { kill_warning_flags: ['BATCH_JOB'] }),
-    };
-  }, text('signal')),
+  signal: structured(
+    (value) => {
+      const [, batch, signal, delay = '60'] = /^(B:)?(?:SIG)?([A-Z0-9]+)(?:@(\d{1,5}))?$/.exec(value) ?? [];
+      if (signal === undefined) return 'it must be a signal such as B:USR1@120';
+      return {
+        kill_warning_signal: signal,
+        kill_warning_delay: quantity(Number(delay)),
+        ...(batch && { kill_warning_flags: ['BATCH_JOB'] }),
+      };
+      // 22.05 can warn steps, not the batch shell: it gets no warning, and TERM at the end as ever.
+    },
+    (value) => (value.startsWith('B:') ? {} : { signal: value }),
+  ),
   time: (value, version) => {
     const seconds = parseSlurmTime(value);
     if (seconds === undefined) return 'it must be a time of SLURM';

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { systemClock } from '../../../src/clock.ts';
 import { createSlurmCli } from '../../../src/slurm/cli/cli.ts';
@@ -19,7 +20,7 @@ export const ADAPTERS = {
       environment: { PATH: process.env.PATH, ...bed.env },
     }),
   REST: async (bed: Bed): Promise<Slurm> => {
-    const file = `${bed.directory}/run/token`;
+    const file = `${bed.directory}/run/token-${randomUUID()}`;
     await writeFile(file, await bed.token(USER, 3600), { mode: 0o600 });
     const token = createTokenFile({ file, clock: systemClock, privileged: false });
     return createSlurmRest({
