@@ -105,10 +105,12 @@ describe('the description of a job', () => {
     ['--mem=1T', 'v0.0.38', { memory_per_node: 1_048_576 }],
     ['--time=UNLIMITED', 'v0.0.38', { time_limit: 4_294_967_295 }],
     ['--time=UNLIMITED', 'v0.0.42', { time_limit: { set: true, infinite: true, number: 0 } }],
-    ['--exclusive', 'v0.0.38', { exclusive: 'true' }],
+    ['--signal=B:USR1@120', 'v0.0.38', {}],
+    ['--signal=USR1@120', 'v0.0.38', { signal: 'USR1@120' }],
+    ['--exclusive', 'v0.0.38', { exclusive: 'exclusive' }],
     ['--exclusive', 'v0.0.42', { shared: ['none'] }],
     ['--nice=100', 'v0.0.42', { nice: 100 }],
-    ['--nodes=2-4', 'v0.0.38', { nodes: [2, 4] }],
+    ['--nodes=2-4', 'v0.0.38', { nodes: '2-4' }],
     ['-p gpu', 'v0.0.42', { partition: 'gpu' }],
   ] as const) {
     it(`${line} in ${version}`, () => {
