@@ -103,15 +103,6 @@ export function sameJobTests(
       assert.deepEqual(byRest, byCommand);
     });
 
-  declare('a job finds the same environment as by sbatch', async (bed) => {
-    const reports =
-      'scontrol update "JobId=$SLURM_JOB_ID" "Comment=$HOME|$USER|$SHELL|$PWD|$(umask)|$(ulimit -n)|$(env | grep -v -e ^SLURM -e ^_= -e ^TMPDIR | cut -d= -f1 | sort | tr "\\n" " ")|end"';
-    const said = [];
-    for (const adapter of ['CLI', 'REST'] as const)
-      said.push(await comment(bed, await submit(bed, adapter, ['--export=NONE'], reports), /\|end/));
-    assert.equal(said[1], said[0]);
-  });
-
   if (isLater)
     declare('the batch shell is warned before the end of its time, and nobody else', async (bed) => {
       const body = [
