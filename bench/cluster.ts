@@ -2,24 +2,24 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JOB_NAME_PREFIX } from '../src/slurm/identity.ts';
-import { type Bed, startBed } from '../test/live/slurm-bed/bed.ts';
+import { type Bed, type BedOptions, startBed } from '../test/live/slurm-bed/bed.ts';
 import { until } from './until.ts';
 
 /** Where something is measured: a cluster and a directory that nobody has used before. */
 export type Ground = { readonly bed: Bed; readonly scratch: string };
 
 /** One job holds every node whole for a day: what is submitted waits in the queue, and no node is measured. */
-export function onOccupiedBed<T>(measure: (ground: Ground) => Promise<T>): Promise<T> {
+export function onOccupiedBed<T>(measure: (ground: Ground) => Promise<T>, options: BedOptions = {}): Promise<T> {
   return onBed(async (ground) => {
     await occupy(ground.bed);
     return measure(ground);
-  });
+  }, options);
 }
 
-export async function onBed<T>(measure: (ground: Ground) => Promise<T>): Promise<T> {
+export async function onBed<T>(measure: (ground: Ground) => Promise<T>, options: BedOptions = {}): Promise<T> {
   const scratch = await mkdtemp(join(tmpdir(), 'bench-'));
   try {
-    const bed = await startBed();
+    const bed = await startBed(options);
     try {
       return await measure({ bed, scratch });
     } finally {

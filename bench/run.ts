@@ -8,6 +8,8 @@ import { measureFleet } from './kubernetes/fleet.ts';
 import { type KubeMeasured, kubeRowsOf } from './kubernetes/report.ts';
 import { measureTransitions } from './kubernetes/transitions.ts';
 import { type Measured, type Row, rowsOf, table } from './report.ts';
+import { measureRest, type RestMeasured, restRowsOf } from './rest.ts';
+import { type SshMeasured, type SshRound, sshRound, sshRowsOf } from './ssh.ts';
 import { type Round, submissionRound } from './submission.ts';
 import { measureTicks } from './ticks.ts';
 
@@ -16,9 +18,11 @@ import { measureTicks } from './ticks.ts';
  * `--kubernetes` on a real API server, too. Exit code 0: measured, whatever the aims; 1: something could not be
  * measured; 2: not here, or wrong options.
  */
-const USAGE = `Usage: npm run bench -- [--kubernetes] [--quick] [--json] [--rounds N] [--idle-seconds N]
+const USAGE = `Usage: npm run bench -- [--kubernetes | --ssh | --rest] [--quick] [--json] [--rounds N] [--idle-seconds N]
 
   --kubernetes      as a controller of an API server, and beside one in Go that does nothing
+  --ssh             over ssh to an sshd on loopback, beside the same with the commands here
+  --rest            by slurmrestd, and beside SLURM's own commands
   --quick           100 deployments, one round and 15 idle seconds, to see that it runs; its numbers are rough
   --json            everything measured, instead of a table
   --rounds N        how often submissions are timed (3; the median counts)
@@ -26,6 +30,8 @@ const USAGE = `Usage: npm run bench -- [--kubernetes] [--quick] [--json] [--roun
 
 const OPTIONS = {
   kubernetes: { type: 'boolean', default: false },
+  ssh: { type: 'boolean', default: false },
+  rest: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   rounds: { type: 'string' },
@@ -49,6 +55,8 @@ const rounds = wholeNumber('rounds', values.rounds ?? (values.quick ? '1' : '3')
 const idleSeconds = wholeNumber('idle-seconds', values['idle-seconds'] ?? (values.quick ? '15' : '60'));
 
 if (values.kubernetes) print(await measureKubernetes(), kubeRowsOf);
+else if (values.ssh) print(await measureSsh(), sshRowsOf);
+else if (values.rest) print(await measureSlurmrestd(), restRowsOf);
 else print(await measure(), rowsOf);
 
 function print<T>(measured: T, rows: (measured: T) => readonly Row[]): void {
@@ -67,6 +75,21 @@ async function measure(): Promise<Measured> {
   say(`watching it idle for ${idleSeconds} s`);
   const idle = await onOccupiedBed((ground) => measureIdle(ground, deployments, idleSeconds));
   return { deployments, rounds: timed, ticks, idle };
+}
+
+async function measureSsh(): Promise<SshMeasured> {
+  const timed: SshRound[] = [];
+  for (let round = 0; round < rounds; round++) {
+    say(`submitting ${deployments} jobs, over ssh and from here, round ${round + 1} of ${rounds}`);
+    timed.push(await sshRound(deployments, round));
+  }
+  return { deployments, rounds: timed };
+}
+
+async function measureSlurmrestd(): Promise<RestMeasured> {
+  const queued = deployments * 5;
+  say(`submitting ${deployments} jobs by slurmrestd and by sbatch, ${rounds} rounds; listing ${queued}`);
+  return measureRest(deployments, rounds, queued);
 }
 
 async function measureKubernetes(): Promise<KubeMeasured> {

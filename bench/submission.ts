@@ -34,10 +34,14 @@ export async function submissionRound(deployments: number, round: number): Promi
 }
 
 /** It runs already, over an empty directory. */
-async function byOperator(ground: Ground, names: readonly string[]): Promise<number> {
+export async function byOperator(
+  ground: Ground,
+  names: readonly string[],
+  settings: readonly string[] = [],
+): Promise<number> {
   const directory = deploymentsIn(ground.scratch);
   await writeDeployments(directory, []);
-  return withOperator(ground, [], async () => {
+  return withOperator(ground, settings, async () => {
     const startMs = performance.now();
     await writeDeployments(directory, names);
     const ids = await knownJobs(inStatusFile(directory), names, WITHIN_MS);

@@ -7,7 +7,7 @@ import { fieldTable, page, resourceReference, table } from '../src/api/reference
 import { readCatalog } from '../src/cli/catalog-files.ts';
 import type { Cli } from '../src/cli/cli.ts';
 import { buildProgram } from '../src/cli/program.ts';
-import { environmentName } from '../src/cli/settings/layers.ts';
+import { environmentName, SETTING_PATHS } from '../src/cli/settings/layers.ts';
 import { systemClock } from '../src/clock.ts';
 import { Settings } from '../src/config.ts';
 import type { FailureRule } from '../src/decide/failure-rule.ts';
@@ -47,7 +47,12 @@ function settingsFile(): string {
     '# Stronger than this file are .env in the working directory, the environment, and flags, in this order.',
     '# Relative paths count from the directory of the file they stand in.',
   ];
-  return `${[...head, ...fieldsOf(Settings).flatMap((field, _, all) => settingLines(field, all))].join('\n')}\n`;
+  return `${[
+    ...head,
+    ...fieldsOf(Settings)
+      .filter(({ path }) => !path.includes('[]'))
+      .flatMap((field, _, all) => settingLines(field, all)),
+  ].join('\n')}\n`;
 }
 
 function settingLines(field: Field, all: readonly Field[]): readonly string[] {
@@ -83,7 +88,7 @@ function settingsReference(): string {
     '',
     ...table(
       ['Setting', 'Variable'],
-      leaves.map(({ path }) => [`\`${path}\``, `\`${environmentName(path)}\``]),
+      SETTING_PATHS.map((path) => [`\`${path}\``, `\`${environmentName(path)}\``]),
     ),
   ]);
 }

@@ -54,3 +54,19 @@ test('what is not set is left out of what the site gives every job', () => {
     standInCommand: ['/usr/bin/node', '/opt/stand-in.js'],
   });
 });
+
+test('a login node is a name, never an option of ssh, and the one way to the cluster', () => {
+  const problems = (cluster: object) =>
+    Settings.safeParse({ cluster }).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? [];
+  for (const host of ['login1', 'ada@login.example.org', '10.0.0.1', 'ada@[fd00::1]', '_gateway'])
+    assert.deepEqual(problems({ ssh: { host } }), [], host);
+  for (const host of ['-oProxyCommand=id', '', 'a b', 'a;id', '$(id)', 'a\nb', '../x'])
+    assert.equal(problems({ ssh: { host } }).length, 1, host);
+  assert.deepEqual(problems({ ssh: { host: 'login1', options: ['-F', 'Port=1\nHost x'] } }), [
+    'cluster.ssh.options.0: must be NAME=VALUE, as of ssh -o',
+    'cluster.ssh.options.1: must be NAME=VALUE, as of ssh -o',
+  ]);
+  assert.deepEqual(problems({ ssh: { host: 'login1' }, commandPrefix: ['ssh', 'login1'] }), [
+    'cluster.commandPrefix: cluster.ssh.host leads to the cluster already: set one of the two',
+  ]);
+});

@@ -41,6 +41,7 @@ const LAYERS = [
   },
   { name: 'pure', paths: ['launch/', 'decide/', 'doctor/', 'import/', 'config.ts'] },
   { name: 'slurm', paths: ['slurm/'] },
+  { name: 'ssh', paths: ['ssh/'] },
   { name: 'store', paths: ['store/'] },
   { name: 'probe', paths: ['probe/'] },
   { name: 'secrets', paths: ['secrets/'] },
@@ -60,6 +61,7 @@ const BELOW: Readonly<Record<LayerName, readonly LayerName[]>> = {
   ports: ['words', 'clock'],
   pure: ['words', 'ports'],
   slurm: ['words', 'clock', 'ports'],
+  ssh: ['words', 'clock', 'ports', 'slurm', 'probe'],
   kubernetes: ['words', 'clock', 'ports'],
   store: ['words', 'clock', 'ports', 'pure', 'kubernetes'],
   probe: ['words', 'clock', 'ports'],
@@ -69,7 +71,7 @@ const BELOW: Readonly<Record<LayerName, readonly LayerName[]>> = {
   controller: ['words', 'clock', 'ports', 'pure'],
   telemetry: ['words', 'clock', 'ports', 'pure', 'kubernetes', 'controller'],
   composition: [
-    ...(['words', 'clock', 'ports', 'pure', 'slurm', 'store', 'probe', 'secrets', 'publish'] as const),
+    ...(['words', 'clock', 'ports', 'pure', 'slurm', 'ssh', 'store', 'probe', 'secrets', 'publish'] as const),
     ...(['kubernetes', 'controller', 'telemetry'] as const),
   ],
 };

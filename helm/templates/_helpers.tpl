@@ -46,9 +46,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- dig "kubernetes" "leaseName" "vllm-slurm-operator" .Values.config }}
 {{- end }}
 
-{{- define "vllm-slurm.commandPrefix" -}}
-{{- $login := ternary .Values.ssh.host (printf "%s@%s" .Values.ssh.user .Values.ssh.host) (empty .Values.ssh.user) -}}
-ssh,-i,/etc/vllm-slurm-ssh/id,-oUserKnownHostsFile=/etc/vllm-slurm-ssh/known_hosts,-oBatchMode=yes,-oConnectTimeout=10,{{ $login }}
+{{- define "vllm-slurm.login" -}}
+{{ ternary .Values.ssh.host (printf "%s@%s" .Values.ssh.user .Values.ssh.host) (empty .Values.ssh.user) }}
 {{- end }}
 
 {{/* The rules of this cluster as a CEL literal: lists of strings alone, for CEL wants members of one type. */}}

@@ -82,6 +82,14 @@ export const COLUMNS: readonly Column[] = [
     read: ({ status }) => list(status.jobs?.flatMap(({ nodes }) => nodes ?? [])),
   },
   {
+    name: 'Cluster',
+    type: 'string',
+    priority: 1,
+    description: 'Where its jobs are, of several clusters.',
+    jsonPath: '.status.cluster',
+    read: ({ status }) => status.cluster,
+  },
+  {
     name: 'Partition',
     type: 'string',
     priority: 1,

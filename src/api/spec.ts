@@ -169,6 +169,12 @@ export const Spec = z
       .describe('What one replica asks of SLURM.'),
     slurm: z
       .strictObject({
+        cluster: word(63)
+          .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be the name of a cluster: lower-case letters, digits and -')
+          .optional()
+          .describe(
+            "Which of the operator's `clusters`. Another one moves the deployment: its jobs there end first. Default: where it is; at the beginning the first of the list.",
+          ),
         account: sbatchWord().optional().describe('`--account`.'),
         partitions: z
           .array(sbatchWord())

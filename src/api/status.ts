@@ -28,6 +28,7 @@ export const JobStatus = z.object({
   replica: z.int(),
   attempt: z.int(),
   jobId: text(32),
+  cluster: text(63).optional().describe('Where it runs, of several clusters.'),
   state: text(32).describe("SLURM's word."),
   reason: text(256).optional(),
   explanation: text(1024).optional().describe('The reason in a sentence, with the next step.'),
@@ -114,6 +115,9 @@ export const Status = z.object({
     ])
     .optional()
     .describe('For people; programs read conditions.'),
+  cluster: text(63)
+    .optional()
+    .describe('Of several clusters the one that may hold jobs of it; written before the first is submitted.'),
   model: text(1024).optional().describe('Where the weights are, as the spec says or its preset does.'),
   replicas: z.int().optional().describe('Replicas with a live job.'),
   readyReplicas: z.int().optional().describe('Replicas whose endpoint answers.'),

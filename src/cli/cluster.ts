@@ -8,6 +8,7 @@ export type ChosenCluster = { readonly type: 'slurm' | 'rest' | 'local'; readonl
 /** Which cluster `cluster.type` means here, and why: the operator says so in its first line. */
 export function chooseCluster({ cluster }: Pick<Settings, 'cluster'>, cli: Pick<Cli, 'environment'>): ChosenCluster {
   if (cluster.type !== 'auto') return { type: cluster.type, why: `cluster.type is ${cluster.type}` };
+  if (cluster.ssh.host !== undefined) return { type: 'slurm', why: 'cluster.ssh.host is set' };
   if (cluster.commandPrefix.length > 0) return { type: 'slurm', why: 'cluster.commandPrefix is set' };
   if (cluster.binDirectory !== undefined) return { type: 'slurm', why: 'cluster.binDirectory is set' };
   const sbatch = onPath('sbatch', cli.environment.PATH ?? '');

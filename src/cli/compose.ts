@@ -9,22 +9,27 @@ import { createTokenFile } from '../slurm/rest/token.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Cli } from './cli.ts';
 import { chooseCluster } from './cluster.ts';
+import { type Far, openFar } from './far.ts';
+
+/** With what else is reached by the way its commands go; undefined: all of it is here. */
+export type Cluster = Slurm & { readonly far?: Far };
 
 /** The cluster the settings mean. @returns an error in words when it cannot be had */
-export async function openSlurm(cli: Cli, settings: Settings): Promise<Result<Slurm, string>> {
+export async function openSlurm(cli: Cli, settings: Settings): Promise<Result<Cluster, string>> {
   const { type } = chooseCluster(settings, cli);
   const { name = type, commandPrefix, binDirectory, timeoutSeconds } = settings.cluster;
   if (type === 'slurm') {
-    return ok(
-      createSlurmCli({
-        cluster: name,
-        clock: cli.clock,
-        commandPrefix,
-        ...(binDirectory !== undefined && { binDirectory }),
-        timeoutMs: timeoutSeconds * 1000,
-        environment: cli.environment,
-      }),
-    );
+    const far = openFar(cli, settings);
+    const slurm = createSlurmCli({
+      cluster: name,
+      clock: cli.clock,
+      commandPrefix,
+      ...(binDirectory !== undefined && { binDirectory }),
+      timeoutMs: timeoutSeconds * 1000,
+      environment: cli.environment,
+      ...(far && { runner: far.runner }),
+    });
+    return ok(far ? { ...slurm, far, close: far.close } : slurm);
   }
   if (type === 'rest') return openRest(cli, name, settings.cluster);
   const { directory, gpus, cpus = os.availableParallelism() } = settings.local;

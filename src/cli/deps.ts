@@ -5,6 +5,7 @@ import { readLogTail } from '../probe/log-tail.ts';
 import { createSecretDirectory } from '../secrets/directory.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
+import type { Far } from './far.ts';
 import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
 import { serveScript, standInCommand } from './package.ts';
@@ -18,20 +19,22 @@ export function depsOf(
   log: Log,
   known: KnownSecrets,
   ports: Pick<Deps, 'slurm' | 'store' | 'prober' | 'events' | 'secrets'>,
+  far?: Pick<Far, 'logs' | 'secretFiles'>,
 ): Deps {
   const { limits, intervals } = settings;
   return {
     ...ports,
     secrets: known.reader(ports.secrets),
     secretFiles: known.files(
-      createSecretDirectory({ directory: settings.secretDirectory, owner: ports.store.id, clock, userId }),
+      far?.secretFiles?.(ports.store.id) ??
+        createSecretDirectory({ directory: settings.secretDirectory, owner: ports.store.id, clock, userId }),
     ),
     clock,
     log,
     policy: policyOf(settings),
     site: siteOf(settings, standInCommand(), catalog),
     body: serveScript(),
-    tail: (file) => readLogTail(file, limits.maxLogBytes, known),
+    tail: (file) => (far?.logs?.tail ?? readLogTail)(file, limits.maxLogBytes, known),
     entropy: () => BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36),
     limits: {
       turns: limits.concurrency,

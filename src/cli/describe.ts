@@ -73,6 +73,7 @@ function specPairs({ model, engine, resources, slurm, runtime, suspend }: Spec):
     resources.memoryPerGpu === undefined ? undefined : `memory ${resources.memoryPerGpu} a GPU`,
   ];
   const where = [
+    slurm.cluster && `cluster ${slurm.cluster}`,
     slurm.partitions.length > 0 ? `partition ${slurm.partitions.join(',')}` : undefined,
     slurm.account && `account ${slurm.account}`,
     slurm.qos && `qos ${slurm.qos}`,

@@ -1,10 +1,12 @@
 import { Command } from 'commander';
+import { eachCluster } from '../config.ts';
 import { examine, type Report } from '../doctor/checks.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { type Cli, EXIT, examples, paint, print, printable, say, wholeNumber } from './cli.ts';
 import { gatherFacts } from './doctor/gather.ts';
 import { type Loaded, withSettings } from './global-options.ts';
 import { type GoodClaim, withManifests } from './manifest-file.ts';
+import { settingsOf } from './open-clusters.ts';
 
 type DoctorOptions = {
   readonly filename?: string;
@@ -39,17 +41,47 @@ export function doctorCommand(cli: Cli): Command {
 }
 
 async function doctor(cli: Cli, loaded: Loaded, claims: readonly GoodClaim[], options: DoctorOptions): Promise<number> {
-  const facts = await gatherFacts(cli, loaded, {
-    claims,
-    job: options.job === true,
-    jobTimeoutMs: options.jobTimeout * 1000,
-    online: options.online === true,
-  });
-  const reports = examine(facts);
-  const findings = reports.flatMap(({ check, findings = [] }) => findings.map((one) => ({ check, ...one })));
-  if (options.json) print(cli, JSON.stringify({ checks: reports.map(stateOf), findings }, undefined, 2));
+  const examined: (Report & { readonly cluster?: string | undefined })[] = [];
+  for (const settings of eachCluster(loaded.settings)) {
+    const facts = await gatherFacts(
+      cli,
+      { ...loaded, settings },
+      {
+        claims,
+        isHere: (deployment) => settingsOf(loaded.settings, deployment).cluster.name === settings.cluster.name,
+        job: options.job === true,
+        jobTimeoutMs: options.jobTimeout * 1000,
+        online: options.online === true,
+      },
+    );
+    const about = loaded.settings.clusters && { cluster: settings.cluster.name };
+    examined.push(...examine(facts).map((report) => ({ ...about, ...report })));
+  }
+  const findings = examined.flatMap(({ cluster, check, findings = [] }) =>
+    findings.map((one) => ({ ...(cluster !== undefined && { cluster }), check, ...one })),
+  );
+  if (options.json)
+    print(
+      cli,
+      JSON.stringify(
+        {
+          checks: examined.map((report) => ({
+            ...(report.cluster !== undefined && { cluster: report.cluster }),
+            ...stateOf(report),
+          })),
+          findings,
+        },
+        undefined,
+        2,
+      ),
+    );
   else {
-    for (const report of reports) print(cli, linesOf(cli, report).join('\n'));
+    let told: string | undefined;
+    for (const report of examined) {
+      if (report.cluster !== told) print(cli, `${told === undefined ? '' : '\n'}Cluster ${report.cluster}`);
+      told = report.cluster;
+      print(cli, linesOf(cli, report).join('\n'));
+    }
     say(cli, tally(findings));
   }
   return findings.some(({ level }) => level === 'error') ? EXIT.failed : EXIT.ok;

@@ -9,6 +9,7 @@ import { servedNames } from '../launch/served.ts';
 import { type Cli, EXIT, examples, fail, print, say } from './cli.ts';
 import { namespaceOption, withDeployment } from './deployments.ts';
 import { writeFiles } from './new-file.ts';
+import { settingsOf } from './open-clusters.ts';
 import { serveScript, standInCommand } from './package.ts';
 
 type ExportOptions = { readonly namespace: string; readonly output?: string; readonly force?: true };
@@ -40,7 +41,7 @@ async function write(cli: Cli, name: string, spec: Spec, settings: Settings, opt
   const script = plainScript({
     name,
     spec,
-    site: siteOf(settings, standInCommand()),
+    site: siteOf(settingsOf(settings, { spec }), standInCommand()),
     secretFiles: secrets.files,
     remarks: remarks(name, spec, secrets.toMake),
     body: serveScript(),

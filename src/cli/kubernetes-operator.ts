@@ -4,9 +4,9 @@ import { mkdir } from 'node:fs/promises';
 import os from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { steadyClock } from '../clock.ts';
+import { createControllers } from '../controller/clusters.ts';
 import type { Deps } from '../controller/deps.ts';
 import { fenced } from '../controller/fence.ts';
-import { createController } from '../controller/run.ts';
 import { withinNamespaces } from '../controller/scope.ts';
 import { createKubernetesApi } from '../kubernetes/client.ts';
 import { loadCredentials } from '../kubernetes/credentials.ts';
@@ -17,7 +17,6 @@ import { createHttpProber } from '../probe/http.ts';
 import { createServices } from '../publish/services.ts';
 import { err, ok, type Result } from '../result.ts';
 import { createKubernetesSecrets } from '../secrets/kubernetes.ts';
-import type { Slurm } from '../slurm/slurm.ts';
 import { createKubernetesStore } from '../store/kubernetes/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventObjects } from '../telemetry/event-objects.ts';
@@ -25,9 +24,10 @@ import type { Log } from '../telemetry/log.ts';
 import { depsOf, type Process } from './deps.ts';
 import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
+import type { OpenCluster } from './open-clusters.ts';
 import { type Operator, silence } from './operator.ts';
 import { packageVersion } from './package.ts';
-import { followTenancy } from './settings/follow-tenancy.ts';
+import { type FollowedTenancy, followTenancy } from './settings/follow-tenancy.ts';
 import { openTelemetry } from './telemetry.ts';
 
 const REFRESH_RETRY_MS = 1_000;
@@ -42,7 +42,7 @@ export async function startKubernetesOperator(
   cli: Process,
   { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
   log: Log,
-  slurm: Slurm,
+  clusters: readonly OpenCluster[],
   known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
@@ -54,15 +54,22 @@ export async function startKubernetesOperator(
   });
   if (!credentials.ok) return credentials;
   const warn = (message: string): void => log.warn(message);
-  const followed =
-    kubernetes.tenancyFile === undefined
-      ? ok(undefined)
-      : await followTenancy(
-          { file: kubernetes.tenancyFile, cluster: slurm.cluster, catalog },
-          { clock, info: (message) => log.info(message), warn },
-        );
-  if (!followed.ok) return followed;
-  const tenancy = followed.value;
+  const rules: FollowedTenancy[] = [];
+  const closeRules = (): void => {
+    for (const one of rules) one.close();
+  };
+  if (kubernetes.tenancyFile !== undefined)
+    for (const { slurm } of clusters) {
+      const followed = await followTenancy(
+        { file: kubernetes.tenancyFile, cluster: slurm.cluster, catalog },
+        { clock, info: (message) => log.info(message), warn },
+      );
+      if (!followed.ok) {
+        closeRules();
+        return followed;
+      }
+      rules.push(followed.value);
+    }
   const identity = `${os.hostname()}_${randomBytes(4).toString('hex')}`;
   const api = createKubernetesApi(credentials.value, `vllm-slurm-operator/${packageVersion()}`);
 
@@ -78,10 +85,11 @@ export async function startKubernetesOperator(
     store: listed,
     ready: { store: () => silence(listed) },
     leads,
-    ...(tenancy && { rulesTrouble: tenancy.trouble }),
+    // One file, whichever cluster it is read for.
+    ...(rules[0] && { rulesTrouble: rules[0].trouble }),
   });
   if (!telemetry.ok) {
-    tenancy?.close();
+    closeRules();
     await api.close();
     return telemetry;
   }
@@ -95,14 +103,23 @@ export async function startKubernetesOperator(
     ...(kubernetes.clusterId !== undefined && { id: kubernetes.clusterId }),
   });
   if (!opened.ok) {
-    tenancy?.close();
+    closeRules();
     await Promise.all([telemetry.value.close(), api.close()]);
     return err(opened.error.message);
   }
   store = opened.value;
   // The jobs may run where this machine's file systems are unknown: their log directory is for them to make.
-  await mkdir(settings.logDirectory, { recursive: true }).catch((error: Error) =>
-    warn(`the log directory cannot be made here, failures are told without the end of the log: ${error.message}`),
+  await Promise.all(
+    clusters.map(async ({ settings: { logDirectory }, slurm: { far } }) => {
+      const trouble = far?.logs
+        ? await far.logs.makeDirectory(logDirectory)
+        : await mkdir(logDirectory, { recursive: true }).then(
+            () => undefined,
+            (error: Error) => error.message,
+          );
+      if (trouble !== undefined)
+        warn(`the log directory cannot be made here, failures are told without the end of the log: ${trouble}`);
+    }),
   );
   const secrets = createKubernetesSecrets(api);
   const events = createEventObjects({ api, clock, instance: identity, onError: warn });
@@ -113,26 +130,25 @@ export async function startKubernetesOperator(
     async (termStore) => {
       // What the leader before did in its last moments is seen before anything is decided.
       while (leads() && !(await opened.value.refresh()).ok) await delay(REFRESH_RETRY_MS);
-      const prober = createHttpProber({ clock });
-      const scoped = withinNamespaces(slurm, kubernetes.watchNamespaces);
-      const deps = depsOf(cli, { settings, catalog }, log, known, {
-        slurm: scoped,
-        store: termStore,
-        prober,
-        events,
-        secrets,
+      const all = clusters.map(({ settings: its, slurm }, index): Deps => {
+        const ports = {
+          slurm: withinNamespaces(slurm, kubernetes.watchNamespaces),
+          store: termStore,
+          prober: createHttpProber({ clock, ...(slurm.far?.way && { way: slurm.far.way }) }),
+          events,
+          secrets,
+        };
+        const deps = depsOf(cli, { settings: its, catalog }, log, known, ports, slurm.far);
+        const tenancy = rules[index];
+        // Of this term and cluster: what it remembers as published, another leader or cluster may have changed since.
+        const publisher = kubernetes.publishServices ? createServices({ api, clock, resolve: lookUp }) : undefined;
+        const published = { ...deps, ...(tenancy && { tenancy }), ...(publisher && { publisher }) };
+        return equip(telemetry.value.metered(fenced(published, leads)));
       });
-      // Of this term: what it remembers as published, another leader may have changed since.
-      const publisher = kubernetes.publishServices ? createServices({ api, clock, resolve: lookUp }) : undefined;
-      const published = {
-        ...deps,
-        ...(tenancy && { tenancy }),
-        ...(publisher && { publisher }),
-      };
-      const controller = createController(equip(telemetry.value.metered(fenced(published, leads))));
+      const controller = createControllers(all);
       async function stop(): Promise<void> {
         await controller.stop();
-        await prober.close();
+        await Promise.all(all.map(({ prober }) => prober.close()));
       }
       try {
         await controller.start();
@@ -164,7 +180,7 @@ export async function startKubernetesOperator(
   return ok({
     store: value,
     async stop() {
-      tenancy?.close();
+      closeRules();
       await terms.end();
       await events.close();
       await election?.stop();

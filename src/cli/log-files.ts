@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Key } from '../api/key.ts';
 import { JOB_NAME_PREFIX } from '../slurm/identity.ts';
@@ -11,10 +11,45 @@ export type LogFile = {
   readonly jobId: string;
 };
 
-/** Logs of a deployment, oldest attempt first; also of jobs the status no longer tells of. Throws what readdir throws. */
-export async function logFiles(logDirectory: string, { namespace, name }: Key): Promise<readonly LogFile[]> {
+/** Where logs are: here, or behind a connection. Each call throws what stands in its way. */
+export type LogPlace = {
+  /** Names in the directory; of those with another beginning as it pleases. */
+  names(directory: string, prefix: string): Promise<readonly string[]>;
+  open(path: string): Promise<OpenLog>;
+};
+
+export type OpenLog = {
+  /** Bytes. */
+  size(): Promise<number>;
+  /** As many as there are; none at the end. */
+  read(offset: number, bytes: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+};
+
+export const LOGS_HERE: LogPlace = {
+  names: (directory) => readdir(directory),
+  async open(path) {
+    const file = await open(path, 'r');
+    return {
+      size: async () => (await file.stat()).size,
+      async read(offset, bytes) {
+        const piece = Buffer.alloc(bytes);
+        const { bytesRead } = await file.read(piece, 0, bytes, offset);
+        return piece.subarray(0, bytesRead);
+      },
+      close: () => file.close(),
+    };
+  },
+};
+
+/** Logs of a deployment, oldest attempt first; also of jobs the status no longer tells of. */
+export async function logFiles(
+  place: LogPlace,
+  logDirectory: string,
+  { namespace, name }: Key,
+): Promise<readonly LogFile[]> {
   const prefix = `${JOB_NAME_PREFIX}${namespace}.${name}.r`;
-  const files = (await readdir(logDirectory)).flatMap((file) => {
+  const files = (await place.names(logDirectory, prefix)).flatMap((file) => {
     if (!file.startsWith(prefix)) return [];
     const match = /^(\d+)\.a(\d+)-(\d+)\.log$/.exec(file.slice(prefix.length));
     if (!match) return [];
@@ -31,14 +66,13 @@ const LINE_BREAK = 0x0a;
  * Where the last `lines` lines begin, bytes; 0 when there are fewer.
  * Reads backwards, so that a log of gigabytes costs no more than what is shown of it.
  */
-export async function tailOffset(file: FileHandle, lines: number): Promise<number> {
-  const { size } = await file.stat();
+export async function tailOffset(file: OpenLog, lines: number): Promise<number> {
+  const size = await file.size();
   if (lines === 0) return size;
   let left = lines;
   for (let end = size; end > 0; ) {
     const start = Math.max(0, end - PIECE_BYTES);
-    const piece = Buffer.alloc(end - start);
-    await file.read(piece, 0, piece.length, start);
+    const piece = await file.read(start, end - start);
     for (let at = piece.length - 1; at >= 0; at--) {
       // The line break that ends the last line opens no line of its own.
       if (piece[at] !== LINE_BREAK || start + at === size - 1) continue;
@@ -52,17 +86,14 @@ export async function tailOffset(file: FileHandle, lines: number): Promise<numbe
 
 /** Hands on what lies behind `offset`, piece by piece. @returns where it stopped */
 export async function copyFrom(
-  file: FileHandle,
+  file: OpenLog,
   offset: number,
   write: (piece: Uint8Array) => Promise<void>,
 ): Promise<number> {
-  const piece = Buffer.alloc(PIECE_BYTES);
   for (let at = offset; ; ) {
-    const { bytesRead } = await file.read(piece, 0, piece.length, at);
-    if (bytesRead === 0) return at;
-    await write(Uint8Array.prototype.slice.call(piece, 0, bytesRead));
-    at += bytesRead;
+    const piece = await file.read(at, PIECE_BYTES);
+    if (piece.length === 0) return at;
+    await write(piece);
+    at += piece.length;
   }
 }
-
-export const openLog = (file: LogFile): Promise<FileHandle> => open(file.path, 'r');

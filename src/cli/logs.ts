@@ -1,9 +1,12 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import type { Resource } from '../api/resource.ts';
+import type { Settings } from '../config.ts';
 import { type Cli, EXIT, examples, fail, pause, say, wholeNumber } from './cli.ts';
 import { namespaceOption, withDeployment } from './deployments.ts';
-import { copyFrom, type LogFile, logFiles, openLog, tailOffset } from './log-files.ts';
+import { openFar } from './far.ts';
+import { copyFrom, LOGS_HERE, type LogFile, type LogPlace, logFiles, tailOffset } from './log-files.ts';
+import { settingsOf } from './open-clusters.ts';
 
 type LogsOptions = {
   readonly namespace: string;
@@ -31,9 +34,11 @@ export function logsCommand(cli: Cli): Command {
     .addOption(namespaceOption())
     .action(async (name: string, options: LogsOptions, self: Command) =>
       cli.exit(
-        await withDeployment(cli, self, { namespace: options.namespace, name }, (resource, { settings }) =>
-          logs(cli, resource, directoryOf(resource) ?? settings.logDirectory, options),
-        ),
+        await withDeployment(cli, self, { namespace: options.namespace, name }, (resource, loaded) => {
+          const settings = settingsOf(loaded.settings, resource);
+          const directory = directoryOf(resource) ?? settings.logDirectory;
+          return withLogs(cli, settings, (place) => logs(cli, place, resource, directory, options));
+        }),
       ),
     );
   return examples(command, [
@@ -43,10 +48,29 @@ export function logsCommand(cli: Cli): Command {
   ]);
 }
 
-async function logs(cli: Cli, resource: Resource, directory: string, options: LogsOptions): Promise<number> {
+/** Behind ssh they are read where they are written. */
+async function withLogs(cli: Cli, settings: Settings, use: (place: LogPlace) => Promise<number>): Promise<number> {
+  const far = openFar(cli, settings);
+  try {
+    return await use(far?.logs ?? LOGS_HERE);
+  } catch (error) {
+    if (!far) throw error;
+    return fail(cli, (error as Error).message);
+  } finally {
+    await far?.close();
+  }
+}
+
+async function logs(
+  cli: Cli,
+  place: LogPlace,
+  resource: Resource,
+  directory: string,
+  options: LogsOptions,
+): Promise<number> {
   let files: readonly LogFile[];
   try {
-    files = await logFiles(directory, resource.key);
+    files = await logFiles(place, directory, resource.key);
   } catch (error) {
     return fail(cli, `the log directory cannot be read: ${(error as Error).message}`);
   }
@@ -56,7 +80,7 @@ async function logs(cli: Cli, resource: Resource, directory: string, options: Lo
     return fail(cli, `replica ${replica} of ${resource.key.name} has no log of an earlier attempt in ${directory}`);
   const file = choose(files, replica, attempt);
   if (!file) return fail(cli, noneWords(resource, directory, files, replica, attempt));
-  return print(cli, file, directory, resource, { ...options, ...(attempt !== undefined && { attempt }) });
+  return print(cli, place, file, directory, resource, { ...options, ...(attempt !== undefined && { attempt }) });
 }
 
 /** As the operator wrote it: the person's own settings may be others. */
@@ -72,13 +96,14 @@ function attemptBefore(files: readonly LogFile[], replica: number): number | und
 
 async function print(
   cli: Cli,
+  place: LogPlace,
   first: LogFile,
   directory: string,
   resource: Resource,
   options: LogsOptions,
 ): Promise<number> {
   let current = first;
-  let handle = await openLog(current);
+  let handle = await place.open(current.path);
   try {
     let offset = options.tail === undefined ? 0 : await tailOffset(handle, options.tail);
     const write = (piece: Uint8Array) => writeAll(cli, piece);
@@ -86,11 +111,11 @@ async function print(
     while (options.follow) {
       if (!(await pause(cli, FOLLOW_PERIOD_MS))) return EXIT.interrupted;
       offset = await copyFrom(handle, offset, write);
-      const newest = choose(await logFiles(directory, resource.key), current.replica, undefined);
+      const newest = choose(await logFiles(place, directory, resource.key), current.replica, undefined);
       if (options.attempt !== undefined || !newest || newest.path === current.path) continue;
       await handle.close();
       current = newest;
-      handle = await openLog(current);
+      handle = await place.open(current.path);
       offset = 0;
       say(cli, `--- attempt ${current.attempt}, job ${current.jobId} ---`);
     }

@@ -1,10 +1,9 @@
 import { mkdir } from 'node:fs/promises';
+import { createControllers } from '../controller/clusters.ts';
 import type { Deps } from '../controller/deps.ts';
-import { createController } from '../controller/run.ts';
 import { createHttpProber } from '../probe/http.ts';
 import { err, ok, type Result } from '../result.ts';
 import { createStandaloneSecrets } from '../secrets/standalone.ts';
-import type { Slurm } from '../slurm/slurm.ts';
 import { createDirectoryStore } from '../store/directory/store.ts';
 import type { Store } from '../store/store.ts';
 import { createEventFiles } from '../telemetry/event-files.ts';
@@ -12,12 +11,13 @@ import type { Log } from '../telemetry/log.ts';
 import { depsOf, type Process } from './deps.ts';
 import type { Loaded } from './global-options.ts';
 import type { KnownSecrets } from './known-secrets.ts';
+import type { OpenCluster } from './open-clusters.ts';
 import { openTelemetry } from './telemetry.ts';
 
 /** An operator at work on a directory. */
 export type Operator = {
   readonly store: Store;
-  /** Turns under way are finished; jobs live on. The cluster stays open: it is its opener's. */
+  /** Turns under way are finished; jobs live on. The clusters stay open: they are their opener's. */
   stop(): Promise<void>;
 };
 
@@ -30,12 +30,19 @@ export async function startOperator(
   cli: Process,
   { settings, catalog }: Pick<Loaded, 'settings' | 'catalog'>,
   log: Log,
-  slurm: Slurm,
+  clusters: readonly OpenCluster[],
   known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
   try {
-    await mkdir(settings.logDirectory, { recursive: true });
+    await Promise.all(
+      clusters.map(async ({ settings: { logDirectory }, slurm: { far } }) => {
+        if (!far?.logs) return void (await mkdir(logDirectory, { recursive: true }));
+        // An operator may begin while the way to its cluster is closed.
+        const trouble = await far.logs.makeDirectory(logDirectory);
+        if (trouble !== undefined) log.warn(`the log directory cannot be made over there yet: ${trouble}`);
+      }),
+    );
   } catch (error) {
     return err(`the log directory cannot be made: ${(error as Error).message}`);
   }
@@ -57,18 +64,21 @@ export async function startOperator(
     await store.close();
     return telemetry;
   }
-  const prober = createHttpProber({ clock: cli.clock });
   const warn = (message: string): void => log.warn(message);
   const events = createEventFiles(settings.directory, warn);
   const secrets = createStandaloneSecrets({ environment: cli.environment, clock: cli.clock, warn });
-  const deps = depsOf(cli, { settings, catalog }, log, known, { slurm, store, prober, events, secrets });
-  const controller = createController(equip(telemetry.value.metered(deps)));
+  const all = clusters.map(({ settings: its, slurm }) => {
+    const prober = createHttpProber({ clock: cli.clock, ...(slurm.far?.way && { way: slurm.far.way }) });
+    const ports = { slurm, store, prober, events, secrets };
+    return equip(telemetry.value.metered(depsOf(cli, { settings: its, catalog }, log, known, ports, slurm.far)));
+  });
+  const controller = createControllers(all);
   await controller.start();
   return ok({
     store,
     async stop() {
       await controller.stop();
-      await Promise.all([prober.close(), store.close(), telemetry.value.close()]);
+      await Promise.all([...all.map(({ prober }) => prober.close()), store.close(), telemetry.value.close()]);
     },
   });
 }

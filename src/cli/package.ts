@@ -22,6 +22,11 @@ export function doctorScript(): string {
   return readFileSync(path.join(ROOT, 'config', 'launch', 'doctor.sh'), 'utf8');
 }
 
+/** What runs SLURM's commands on another machine. */
+export function farShellProgram(): string {
+  return readFileSync(path.join(ROOT, 'config', 'ssh', 'far-shell.sh'), 'utf8');
+}
+
 /** argv of the bundled stand-in engine: this very Node.js, and a script of this package. */
 export function standInCommand(): readonly string[] {
   return [process.execPath, fileURLToPath(new URL(`../standin/stand-in${EXTENSION}`, import.meta.url))];

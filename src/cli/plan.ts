@@ -3,9 +3,9 @@ import { type Catalog, EMPTY_CATALOG } from '../api/catalog.ts';
 import { keyText, sameKey } from '../api/key.ts';
 import { FINALIZER, type Resource } from '../api/resource.ts';
 import type { Clock } from '../clock.ts';
-import { policyOf, type Settings, siteOf } from '../config.ts';
+import { eachCluster, policyOf, type Settings, siteOf } from '../config.ts';
 import { decide } from '../decide/decide.ts';
-import type { Observation, OwnJob } from '../decide/observation.ts';
+import type { Observation, OwnJob, Whereabouts } from '../decide/observation.ts';
 import type { Action, Plan } from '../decide/plan.ts';
 import { fitWarnings } from '../launch/fit.ts';
 import { originsOf } from '../launch/origins.ts';
@@ -19,6 +19,7 @@ import { openSlurm } from './compose.ts';
 import { readResources } from './deployments.ts';
 import { withSettings } from './global-options.ts';
 import { type GoodClaim, withManifests } from './manifest-file.ts';
+import { settingsOf } from './open-clusters.ts';
 import { serveScript, standInCommand } from './package.ts';
 import { PREVIEW } from './render.ts';
 import { alignedLines } from './table.ts';
@@ -42,13 +43,31 @@ export function planCommand(cli: Cli): Command {
 
 async function plan(cli: Cli, place: Place, claims: readonly GoodClaim[]): Promise<number> {
   const { settings, catalog } = place;
+  const known = new Map<string | undefined, Result<readonly OwnJob[], string>>();
+  async function jobsOn(its: Settings): Promise<Result<readonly OwnJob[], string>> {
+    const { name } = its.cluster;
+    const before = known.get(name);
+    if (before) return before;
+    const jobs = await knownJobs(cli, its);
+    if (!jobs.ok) say(cli, name === undefined ? `note: ${jobs.error}` : `note: cluster ${name}: ${jobs.error}`);
+    known.set(name, jobs);
+    return jobs;
+  }
   const resources = await readResources(settings.directory, cli.clock, catalog);
-  const jobs = await knownJobs(cli, settings);
-  if (!jobs.ok) say(cli, `note: ${jobs.error}`);
   for (const claim of claims) {
     const before = resources.find(({ key }) => sameKey(key, claim.key));
     const after = applied(claim, before, cli.clock.now());
-    print(cli, textOf({ claim, after, before }, jobs, place, cli.clock));
+    const its = settingsOf(settings, after);
+    print(
+      cli,
+      textOf(
+        { claim, after, before },
+        await jobsOn(its),
+        { ...place, settings: its },
+        cli.clock,
+        whereaboutsOf(cli, settings, its),
+      ),
+    );
   }
   return EXIT.ok;
 }
@@ -71,12 +90,18 @@ async function knownJobs(cli: Cli, settings: Settings): Promise<Result<readonly 
 }
 
 /** A new deployment has no jobs, whether SLURM answers or not; of one that exists nothing is said without an answer. */
-function textOf(change: Change, jobs: Result<readonly OwnJob[], string>, place: Place, clock: Clock): string {
+function textOf(
+  change: Change,
+  jobs: Result<readonly OwnJob[], string>,
+  place: Place,
+  clock: Clock,
+  whereabouts: Whereabouts,
+): string {
   const { after, before } = change;
   const site = siteOf(place.settings, standInCommand(), place.catalog);
   const values = valueLines(change.claim, site);
   if (jobs.ok || !before) {
-    const seen = observation(after, jobs.ok ? jobs.value : [], place.settings, site, clock);
+    const seen = observation(after, jobs.ok ? jobs.value : [], place.settings, site, clock, whereabouts);
     return planText(change, decide(seen), values);
   }
   const lines = [
@@ -84,6 +109,17 @@ function textOf(change: Change, jobs: Result<readonly OwnJob[], string>, place: 
     ...[...values, 'what would be submitted cannot be told'].map((line) => `  ${line}`),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Every cluster is taken to answer: a plan is about what is asked for. */
+function whereaboutsOf(cli: Cli, settings: Settings, its: Settings): Whereabouts {
+  const nameOf = (one: Settings): string => one.cluster.name ?? chooseCluster(one, cli).type;
+  return {
+    here: nameOf(its),
+    recorded: settings.clusters && nameOf(its),
+    clusters: new Map(eachCluster(settings).map((one) => [nameOf(one), true])),
+    foundOn: undefined,
+  };
 }
 
 function applied({ key, declared }: GoodClaim, before: Resource | undefined, now: number): Resource {
@@ -101,6 +137,7 @@ function observation(
   settings: Settings,
   site: Site,
   clock: Clock,
+  whereabouts: Whereabouts,
 ): Observation {
   const now = clock.now();
   return {
@@ -111,6 +148,7 @@ function observation(
       known: true,
       value: { askedAtMs: now, jobs: jobs.filter(({ identity }) => identity.uid === resource.uid) },
     },
+    whereabouts,
     viewSuspect: false,
     networkSuspect: false,
     secretProblems: [],

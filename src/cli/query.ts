@@ -4,11 +4,14 @@ import type { Resource } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import type { Settings } from '../config.ts';
 import { servedName } from '../launch/served.ts';
+import { agentOver } from '../probe/way.ts';
 import { err, ok, type Result } from '../result.ts';
 import { readApiKey } from './api-key.ts';
 import { type Cli, EXIT, examples, fail, print, printable, wholeNumber } from './cli.ts';
 import { namespaceOption, withDeployment } from './deployments.ts';
+import { openFar } from './far.ts';
 import { withSettings } from './global-options.ts';
+import { settingsOf } from './open-clusters.ts';
 import { addressByHand, exportLines } from './query/address.ts';
 import { answerOf, printTokens } from './query/answer.ts';
 import { chat } from './query/chat.ts';
@@ -88,8 +91,10 @@ async function withTarget(
   const url = byHand.value;
   if (name !== undefined)
     return withDeployment(cli, command, { namespace: options.namespace, name }, async (resource, { settings }) => {
-      const target = await targetOf(cli, resource, settings, options, url);
-      return target.ok ? use(target.value) : fail(cli, target.error);
+      const target = await targetOf(cli, resource, settingsOf(settings, resource), options, url);
+      if (!target.ok) return fail(cli, target.error);
+      // Where somebody says himself is reached as he says.
+      return url === undefined ? throughCluster(cli, target.value, use) : use(target.value);
     });
   if (url === undefined)
     return fail(cli, 'whom to ask? Name a deployment, or give --host, or set VLLM_HOST', EXIT.usage);
@@ -98,6 +103,19 @@ async function withTarget(
     if (!key.ok) return fail(cli, key.error);
     return use({ url, model: options.model, key, settings, words: 'vllm-slurm query' });
   });
+}
+
+/** Behind ssh an endpoint is asked as the operator asks it. */
+async function throughCluster(cli: Cli, target: Target, use: (target: Target) => Promise<number>): Promise<number> {
+  const far = openFar(cli, target.settings);
+  if (!far?.way) return use(target);
+  const agent = agentOver(far.way);
+  try {
+    return await use({ ...target, agent });
+  } finally {
+    await agent.destroy();
+    await far.close();
+  }
 }
 
 /** An endpoint somebody names by its address is shown the key that he has set. */

@@ -8,6 +8,7 @@ import { specHash } from '../launch/spec-hash.ts';
 import { type Cli, EXIT, examples, fail, print, wholeNumber } from './cli.ts';
 import { withSettings } from './global-options.ts';
 import { type GoodClaim, withManifests } from './manifest-file.ts';
+import { settingsOf } from './open-clusters.ts';
 import { serveScript, standInCommand } from './package.ts';
 
 type RenderOptions = { readonly filename: string; readonly name?: string; readonly replica: number };
@@ -55,7 +56,7 @@ function scriptOf({ key, spec, declared }: GoodClaim, settings: Settings, replic
     nonce: PREVIEW,
     owner: PREVIEW,
   };
-  const site = siteOf(settings, standInCommand());
+  const site = siteOf(settingsOf(settings, { spec }), standInCommand());
   return renderScript({
     identity,
     spec,

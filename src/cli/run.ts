@@ -1,13 +1,13 @@
 import { Command } from 'commander';
-import type { Settings } from '../config.ts';
+import { eachCluster, type Settings } from '../config.ts';
 import { parseFailpoint } from '../controller/failpoints.ts';
 import { createLog } from '../telemetry/log.ts';
 import { type Cli, EXIT, examples, fail, wantsColour } from './cli.ts';
 import { chooseCluster } from './cluster.ts';
-import { openSlurm } from './compose.ts';
 import { dyingAt } from './failpoint.ts';
 import { type Loaded, type SettingFlag, withSettings } from './global-options.ts';
 import { createKnownSecrets } from './known-secrets.ts';
+import { closeClusters, openClusters } from './open-clusters.ts';
 import { startOperator } from './operator.ts';
 import { packageVersion } from './package.ts';
 import { FAILPOINT_VARIABLE } from './settings/layers.ts';
@@ -66,7 +66,7 @@ export function runCommand(cli: Cli): Command {
   return examples(command, [
     ['vllm-slurm run -d ./deployments', 'SLURM if sbatch is found, else this machine'],
     ['vllm-slurm run --cluster local --set local.gpus=2', 'jobs are processes of this machine'],
-    ['vllm-slurm run --set cluster.commandPrefix=ssh,login1', 'a cluster reached over ssh'],
+    ['vllm-slurm run --set cluster.ssh.host=login1', 'a cluster behind ssh'],
     ['vllm-slurm run --kubernetes', 'resources of the Kubernetes API, kubectl in place of the commands here'],
   ]);
 }
@@ -86,6 +86,14 @@ function namespacesInWords(names: readonly string[]): string {
   return names.length === 0 ? 'every namespace' : `namespaces ${names.join(' and ')}`;
 }
 
+function clustersInWords(cli: Cli, settings: Settings): string {
+  const each = eachCluster(settings).map((its) => {
+    const { type, why } = chooseCluster(its, cli);
+    return `cluster ${its.cluster.name ?? type} (${type}: ${why})`;
+  });
+  return each.join(', ');
+}
+
 async function run(cli: Cli, loaded: Loaded): Promise<number> {
   const { settings, files, secrets, catalog } = loaded;
   const dieAt = cli.environment[FAILPOINT_VARIABLE];
@@ -100,26 +108,25 @@ async function run(cli: Cli, loaded: Loaded): Promise<number> {
     colour: wantsColour(cli, cli.stderr),
     secrets: known,
   });
-  const { type, why } = chooseCluster(settings, cli);
   const { place, start } = PLACES[settings.store];
   log.info(
     { version: packageVersion(), logs: settings.logDirectory, settings: files, ...place(settings) },
-    `working on ${Object.values(place(settings)).join(', ')}, cluster ${settings.cluster.name ?? type} (${type}: ${why})`,
+    `working on ${Object.values(place(settings)).join(', ')}, ${clustersInWords(cli, settings)}`,
   );
   for (const problem of catalog.broken.values()) log.warn(`a preset cannot be used: ${problem}`);
-  const slurm = await openSlurm(cli, settings);
-  if (!slurm.ok) return fail(cli, slurm.error);
-  const operator = await start(cli, loaded, log, slurm.value, known, (deps) =>
+  const clusters = await openClusters(cli, settings);
+  if (!clusters.ok) return fail(cli, clusters.error);
+  const operator = await start(cli, loaded, log, clusters.value, known, (deps) =>
     failpoint ? dyingAt(deps, failpoint) : deps,
   );
   if (!operator.ok) {
-    await slurm.value.close();
+    await closeClusters(clusters.value);
     return fail(cli, operator.error);
   }
   await interrupted(cli.interrupted);
   log.info('stopping; jobs live on');
   await operator.value.stop();
-  await slurm.value.close();
+  await closeClusters(clusters.value);
   return EXIT.ok;
 }
 

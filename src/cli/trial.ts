@@ -48,7 +48,13 @@ async function trialIn(cli: Cli, scratch: string): Promise<number> {
   const log = createLog({ ...settings.log, stream, isTerminal: false, colour: false, secrets: known });
   const cluster = await createLocalCluster({ ...settings.local, cpus: VIRTUAL_CPUS, clock: cli.clock });
   if (!cluster.ok) return fail(cli, cluster.error);
-  const operator = await startOperator(cli, { settings, catalog: EMPTY_CATALOG }, log, cluster.value, known);
+  const operator = await startOperator(
+    cli,
+    { settings, catalog: EMPTY_CATALOG },
+    log,
+    [{ settings, slurm: cluster.value }],
+    known,
+  );
   if (!operator.ok) {
     await cluster.value.close();
     return fail(cli, operator.error);

@@ -8,6 +8,7 @@ import type { SecretFiles, SecretReader } from '../secrets/secrets.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Store } from '../store/store.ts';
 import type { EventSink } from './events.ts';
+import type { Place } from './place.ts';
 import type { QueueMeter } from './queue.ts';
 
 /** What the controller stands on. `main.ts` and the scenarios choose the adapters. */
@@ -26,6 +27,8 @@ export type Deps = {
   readonly meter?: QueueMeter;
   readonly policy: Policy;
   readonly site: Site;
+  /** Absent where there is one cluster, and never was another. */
+  readonly place?: Place;
   /** Absent where nobody has said who may ask for what. */
   readonly tenancy?: TenancyRules;
   /** Text of `config/launch/serve.sh`. */

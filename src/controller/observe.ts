@@ -1,6 +1,6 @@
 import { type Key, keyText } from '../api/key.ts';
 import type { Resource } from '../api/resource.ts';
-import type { HistoryAnswer, Observation, OwnJob, SlurmView } from '../decide/observation.ts';
+import type { HistoryAnswer, Observation, OwnJob, SlurmView, Whereabouts } from '../decide/observation.ts';
 import { endingsWanted, historyWanted, targetsWanted, type WantedEndpoint } from '../decide/questions.ts';
 import type { Known, Result } from '../result.ts';
 import { ok } from '../result.ts';
@@ -33,14 +33,14 @@ export async function observe(
   const got = await deps.store.get(key);
   if (!got.ok) return got;
   const resource = got.value;
-  if (!resource) {
+  if (!resource || deps.place?.isHere(resource) === false) {
     await deps.prober.follow(keyText(key), []);
     return ok(undefined);
   }
   // Together: whether a view is believed is a fact of that view, and another may come while the questions are out.
-  const slurm = viewOf(resource, deps.store.id, shared);
+  const slurm = deps.place?.lost(resource) ?? viewOf(resource, deps.store.id, shared);
   const viewSuspect = shared.snapshot.suspect();
-  const followed = followedJobs(resource, deps.store.id, shared);
+  const followed = deps.place?.lost(resource) ? undefined : followedJobs(resource, deps.store.id, shared);
   if (slurm.known && followed) await knowNodes(followed, endingsWanted(resource, slurm.value), shared.nodes);
   const nodeAddresses = shared.nodes.addresses();
   const wanted = targetsWanted(resource, followed, { nodeAddresses, site: deps.site });
@@ -56,13 +56,14 @@ export async function observe(
     resource,
     owner: deps.store.id,
     slurm,
+    whereabouts: whereaboutsOf(resource, slurm, deps),
     viewSuspect,
     networkSuspect: shared.networkSuspect(),
     endings,
     logTails,
     history,
     secretProblems,
-    tenancy: deps.tenancy?.current(),
+    tenancy: (deps.place ? deps.place.tenancy(resource) : deps.tenancy)?.current(),
     probes,
     nodeAddresses,
     usableNodes: shared.nodes.usable(),
@@ -71,6 +72,15 @@ export async function observe(
     body: deps.body,
     entropy: deps.entropy(),
   });
+}
+
+function whereaboutsOf(
+  resource: Resource,
+  slurm: Observation['slurm'],
+  { place, slurm: { cluster } }: Deps,
+): Whereabouts {
+  if (place) return place.whereabouts(resource, slurm.known && slurm.value.jobs.length > 0);
+  return { here: cluster, recorded: undefined, clusters: new Map([[cluster, slurm.known]]), foundOn: undefined };
 }
 
 async function probe(

@@ -8,6 +8,7 @@ import { createNetwork } from './network.ts';
 import { createNodes } from './nodes.ts';
 import type { Shared } from './observe.ts';
 import { counted, createPace } from './pace.ts';
+import type { Neighbour } from './place.ts';
 import { createQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
 import { createSecretChecks } from './secret-checks.ts';
@@ -15,7 +16,7 @@ import { createSnapshot } from './snapshot.ts';
 import { sweep } from './sweep.ts';
 import { sweepSecrets } from './sweep-secrets.ts';
 
-export type Controller = {
+export type Controller = Pick<Neighbour, 'answers' | 'shows' | 'wake'> & {
   /** Begins: asks Slurm, lists the resources, then takes turns until `stop`. */
   start(): Promise<void>;
   /** Turns under way are finished, none is begun; jobs live on. */
@@ -119,8 +120,12 @@ export function createController(given: Deps): Controller {
     const { changed, turned, tookMs } = await snapshot.refresh();
     const fleet = snapshot.fleet();
     if (wasKnown && !fleet.known)
-      log.warn({ error: fleet.why.message }, 'SLURM does not answer; every job is left as it is');
-    if (!wasKnown && fleet.known) log.info({ jobs: [...fleet.value.jobs.values()].flat().length }, 'SLURM answers');
+      log.warn(
+        { error: fleet.why.message, cluster: slurm.cluster },
+        'SLURM does not answer; every job is left as it is',
+      );
+    if (!wasKnown && fleet.known)
+      log.info({ jobs: [...fleet.value.jobs.values()].flat().length, cluster: slurm.cluster }, 'SLURM answers');
     if (turned || unheard) await wakeAll();
     for (const key of changed) queue.wake(key);
     // Once for each last word: it is over in a moment, and its successor waits for that.
@@ -157,7 +162,7 @@ export function createController(given: Deps): Controller {
       return;
     }
     unheard = false;
-    for (const resource of resources.value) queue.wake(keyText(resource.key));
+    for (const resource of resources.value) if (deps.place?.isHere(resource) ?? true) queue.wake(keyText(resource.key));
   }
 
   async function resync(): Promise<void> {
@@ -210,6 +215,13 @@ export function createController(given: Deps): Controller {
       await Promise.all([queue.close(), ticking]);
     },
     idle: () => queue.idle() && !ticking,
+    answers: () => snapshot.fleet().known,
+    shows: ({ key, uid }) =>
+      snapshot
+        .lastKnown()
+        ?.jobs.get(keyText(key))
+        ?.some((job) => job.identity.uid === uid && job.phase !== 'ended') ?? false,
+    wake: ({ key }) => queue.wake(keyText(key)),
   };
 }
 

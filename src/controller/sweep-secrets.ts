@@ -9,7 +9,7 @@ import type { Fleet } from './snapshot.ts';
  * claimed before its file is placed: whatever is on record then is at least as new as the file.
  * @param fleet a complete listing that is believed
  */
-export async function sweepSecrets(fleet: Fleet, { store, secretFiles, log }: Deps): Promise<void> {
+export async function sweepSecrets(fleet: Fleet, { store, secretFiles, log, place }: Deps): Promise<void> {
   const names = await secretFiles.names();
   if (!names.ok) {
     log.warn({ error: names.error }, 'secret files cannot be swept');
@@ -21,7 +21,10 @@ export async function sweepSecrets(fleet: Fleet, { store, secretFiles, log }: De
     const of = readSecretFileName(file);
     if (!of || living.has(attemptKey(of))) continue;
     const got = await store.get(of);
-    if (!got.ok || isAwaited(of, got.value, fleet.askedAtMs)) continue;
+    if (!got.ok) continue;
+    // Of a deployment that has moved every file here is an old one: no two clusters share a directory.
+    const resource = got.value && (place?.mayHaveJobs(got.value) ?? true) ? got.value : undefined;
+    if (isAwaited(of, resource, fleet.askedAtMs)) continue;
     const removed = await secretFiles.remove(file);
     if (!removed.ok)
       log.warn({ file, error: removed.error }, 'a secret file of an attempt that is over is still there');

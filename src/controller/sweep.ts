@@ -1,3 +1,4 @@
+import type { Resource } from '../api/resource.ts';
 import type { OwnJob } from '../decide/observation.ts';
 import { isCancellable } from '../decide/replica.ts';
 import type { SlurmLimit } from './act.ts';
@@ -18,20 +19,24 @@ export async function sweep(
 ): Promise<ReadonlySet<string>> {
   const resources = await deps.store.list();
   if (!resources.ok) return new Set();
-  const uids = new Set(resources.value.map((resource) => resource.uid));
+  const mayHaveJobs = (resource: Resource): boolean => deps.place?.mayHaveJobs(resource) ?? true;
+  const uids = new Set(resources.value.filter(mayHaveJobs).map((resource) => resource.uid));
   const unowned = [...fleet.jobs.values()].flat().filter((job) => isCancellable(job) && !uids.has(job.identity.uid));
   // A resource that cannot be read is in no list, and is not gone for that; nor is one that came just after it.
   const gone = await Promise.all(
     unowned.map(async ({ identity }) => {
       const found = await deps.store.get(identity);
-      return found.ok && found.value?.uid !== identity.uid;
+      return found.ok && !(found.value?.uid === identity.uid && mayHaveJobs(found.value));
     }),
   );
   const orphans = unowned.filter((_, at) => gone[at]);
   for (const job of orphans.filter((orphan) => suspects.has(nameOf(orphan)))) {
     const { id, name, submitMs } = job;
     const result = await limit(() => deps.slurm.cancel({ id, name, submitMs }), 'cancel');
-    deps.log.warn({ job: job.id, name: job.name, ok: result.ok }, 'cancelled a job whose deployment no longer exists');
+    deps.log.warn(
+      { job: job.id, name: job.name, ok: result.ok },
+      'cancelled a job whose deployment no longer exists, or is on another cluster',
+    );
   }
   return new Set(orphans.map(nameOf));
 }

@@ -7,6 +7,7 @@ import { decideDeletion } from './deletion.ts';
 import { exclude, excludedNames, placementOf } from './exclusions.ts';
 import { endpointOf, healthOf } from './health.ts';
 import { decideHold } from './hold.ts';
+import { destinationOf, firstPlaceOf, handOver, hasLeft, leave, movingTo, recordPlace } from './move.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import { obstacleTo } from './obstacles.ts';
 import type { Action, Plan } from './plan.ts';
@@ -20,7 +21,8 @@ import { summarize } from './summary.ts';
 
 /** Facts in, a plan out. No clock, no network, no logger, no randomness. Suspend and delete win over create. */
 export function decide(seen: Observation): Plan {
-  const { resource } = seen;
+  const { resource, whereabouts } = seen;
+  if (whereabouts.foundOn !== undefined) return recordPlace(seen, whereabouts.foundOn);
   if (resource.deletingSinceMs !== undefined) return decideDeletion(seen);
   if (!resource.spec) return decideNothing(seen);
   const plan = decideServing(seen, resource.spec);
@@ -29,6 +31,8 @@ export function decide(seen: Observation): Plan {
 }
 
 function decideServing(seen: Observation, spec: Spec): Plan {
+  const to = firstPlaceOf(seen, spec);
+  if (to !== undefined) return recordPlace(seen, to);
   if (!seen.slurm.known) return decideHold(seen, seen.slurm.why.message);
   if (seen.viewSuspect) return decideHold(seen, 'more jobs vanished from the listing at once than can be believed');
   return decideReplicas(seen, seen.slurm.value, spec);
@@ -39,10 +43,20 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const hash = resourceHash(resource, spec);
   const before = resource.status.excludedNodes ?? [];
   const rule = spec.restartPolicy.excludeFailedNodes;
-  const most = view.notices?.cannotExclude ? 0 : rule.max;
   const placement = placementOf(spec, seen.usableNodes);
-  const obstacle = obstacleTo(spec, seen);
-  const input = { seen, view, spec, hash, obstacle, excludedNodes: excludedNames(before, now, most, placement) };
+  const to = destinationOf(spec, seen);
+  const blocked = obstacleTo(spec, seen);
+  const leavesFor = blocked ? undefined : to;
+  const obstacle = leavesFor === undefined ? blocked : movingTo(leavesFor);
+  const input = {
+    seen,
+    misplaced: to !== undefined,
+    view,
+    spec,
+    hash,
+    obstacle,
+    excludedNodes: excludedNames(before, now, rule.max, placement),
+  };
   const jobsOf = (record: ReplicaRecord) => view.jobs.filter((job) => job.identity.replica === record.replica);
 
   const records = withUnrecorded(recordsOf(resource.status), view.jobs);
@@ -55,12 +69,12 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
     (nodes, step) => (step.failure ? exclude(nodes, step.blamed, step.failure.reason, now, rule) : nodes),
     exclude(before, [], '', now, rule),
   );
-  const names = excludedNames(excludedNodes, now, most, placement);
+  const names = excludedNames(excludedNodes, now, rule.max, placement);
   const blamedNow = names.join() !== input.excludedNodes.join();
   const second = blamedNow
     ? slots.wanted.map((record) => stepReplica({ ...input, excludedNodes: names }, record, jobsOf(record)))
     : first;
-  const steps = rollOut(second, obstacle);
+  const steps = leavesFor === undefined ? rollOut(second, obstacle) : second.map((step) => leave(step, leavesFor));
 
   const gone = slots.unwanted
     .map((record) => adopt(record, jobsOf(record)))
@@ -72,11 +86,13 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   );
   const draft: Draft = { steps, excludedNodes, retiredRecords: gone, jobs: view.jobs };
   const status = summarize(seen, draft);
+  if (leavesFor !== undefined && hasLeft(seen, view)) return handOver(seen, status, leavesFor);
   const actions = actionsOf(steps, surplus, status, resource.status);
   // A cancel is not done until a later listing agrees.
   const waits = [
     ...steps.map((step) => step.waitMs),
     actions.some((action) => action.kind === 'cancel') ? seen.policy.tickMs : undefined,
+    leavesFor === undefined ? undefined : seen.policy.tickMs,
     seen.secretProblems.length > 0 ? seen.policy.secretRetryMs : undefined,
   ];
   return { actions, status, draft, requeueAfterMs: soonest(waits) };

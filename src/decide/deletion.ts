@@ -3,6 +3,7 @@ import type { ReplicaRecord } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
 import { jobName } from '../slurm/identity.ts';
 import type { Observation, SlurmView } from './observation.ts';
+import { ofCluster } from './places.ts';
 import type { Plan } from './plan.ts';
 import { recordsOf } from './records.ts';
 import { isCancellable } from './replica.ts';
@@ -17,7 +18,7 @@ export function decideDeletion(seen: Observation): Plan {
   if (!seen.slurm.known)
     return wait(
       seen,
-      `SLURM does not answer (${seen.slurm.why.message}); its jobs cannot be ended`,
+      `SLURM${ofCluster(seen)} does not answer (${seen.slurm.why.message}); its jobs cannot be ended`,
       seen.policy.tickMs,
     );
   if (seen.viewSuspect)
@@ -51,7 +52,7 @@ function endJobs(seen: Observation, view: SlurmView): Plan {
 }
 
 /** @returns epoch ms; a view from later than that shows the attempt's job, if there ever is one */
-function landsBy({ resource, policy }: Observation, view: SlurmView, record: ReplicaRecord): number {
+export function landsBy({ resource, policy }: Observation, view: SlurmView, record: ReplicaRecord): number {
   const doubtMs = Date.parse(record.doubtUntil ?? '') || 0;
   const submitMs = Date.parse(record.submitTime ?? '') || 0;
   const name = jobName({ ...resource.key, replica: record.replica, attempt: record.attempt });

@@ -20,6 +20,7 @@ export type Observation = {
   /** The store's id; goes into the marker of new jobs. */
   readonly owner: string;
   readonly slurm: Known<SlurmView, SlurmError>;
+  readonly whereabouts: Whereabouts;
   /** More of the fleet vanished at once than can be believed: nothing is concluded from absence. */
   readonly viewSuspect: boolean;
   /** Every endpoint of the fleet stopped answering at once: more likely our own network than all of them. */
@@ -46,6 +47,18 @@ export type Observation = {
   readonly body: string;
   /** Fresh random word, lower-case letters and digits: makes the nonces of this turn. */
   readonly entropy: string;
+};
+
+/** Of a deployment that is looked after here. */
+export type Whereabouts = {
+  /** The cluster all other facts are about. */
+  readonly here: string;
+  /** As the status is to name it; undefined where there is but one, which needs no name. */
+  readonly recorded: string | undefined;
+  /** Whether each answers, the default first. */
+  readonly clusters: ReadonlyMap<string, boolean>;
+  /** The status names no cluster, none of its jobs is here, and this other one shows some that live. */
+  readonly foundOn: string | undefined;
 };
 
 /** `field`: of the spec, such as `spec.endpoint.apiKeyFrom`. */

@@ -4,9 +4,11 @@ import { whyNotAllowed } from '../launch/tenancy.ts';
 import { cut } from './cut.ts';
 import type { Observation } from './observation.ts';
 
+export type ClusterObstacle = 'UnknownCluster' | 'ClusterUnreachable' | 'Moving';
+
 /** Why no attempt of the present spec may be submitted, although nothing is wrong with it. */
 export type Obstacle = {
-  readonly reason: 'NotAllowed' | 'SecretMissing' | 'SecretUnreachable';
+  readonly reason: 'NotAllowed' | 'SecretMissing' | 'SecretUnreachable' | ClusterObstacle;
   /** Only a person can take it away. */
   readonly lasts: boolean;
   /** Completes “it is not submitted …”. */
@@ -21,9 +23,12 @@ const LONGEST = 2_000;
 /** The one to hear of first. */
 export function obstacleTo(
   spec: Spec,
-  { resource, tenancy, secretProblems }: Pick<Observation, 'resource' | 'tenancy' | 'secretProblems'>,
+  seen: Pick<Observation, 'resource' | 'tenancy' | 'secretProblems' | 'whereabouts'>,
 ): Obstacle | undefined {
+  const { resource, tenancy, secretProblems } = seen;
   const { namespace } = resource.key;
+  const unknown = unknownCluster(spec, seen);
+  if (unknown) return unknown;
   const refused = tenancy ? whyNotAllowed(spec, namespace, tenancy) : [];
   if (refused.length > 0)
     return {
@@ -34,7 +39,7 @@ export function obstacleTo(
       what: cut(refused.map(problemLine).join('; '), LONGEST),
     };
   const [lacking] = secretProblems;
-  if (!lacking) return undefined;
+  if (!lacking) return silentCluster(spec, seen);
   const isMissing = lacking.kind === 'missing';
   return {
     reason: isMissing ? 'SecretMissing' : 'SecretUnreachable',
@@ -42,5 +47,30 @@ export function obstacleTo(
     because: 'without its secret, which is looked for again',
     until: 'the new one can be given what it needs',
     what: `${lacking.field}: ${lacking.message}`,
+  };
+}
+
+type About = Pick<Observation, 'whereabouts'>;
+
+function unknownCluster({ slurm: { cluster } }: Spec, { whereabouts: { clusters } }: About): Obstacle | undefined {
+  if (cluster === undefined || clusters.has(cluster)) return undefined;
+  return {
+    reason: 'UnknownCluster',
+    lasts: true,
+    because: 'as nobody knows where',
+    until: 'the cluster is one of those the operator has',
+    what: `spec.slurm.cluster: there is no cluster ${cluster}; there ${clusters.size === 1 ? 'is' : 'are'} ${[...clusters.keys()].join(', ')}`,
+  };
+}
+
+/** Nothing is ended here for a place where nothing can be begun. */
+function silentCluster({ slurm: { cluster } }: Spec, { whereabouts: { here, clusters } }: About): Obstacle | undefined {
+  if (cluster === undefined || cluster === here || clusters.get(cluster)) return undefined;
+  return {
+    reason: 'ClusterUnreachable',
+    lasts: false,
+    because: `here, as it is to move to cluster ${cluster}`,
+    until: `cluster ${cluster} answers`,
+    what: `SLURM of cluster ${cluster} does not answer, it is asked again`,
   };
 }

@@ -21,6 +21,8 @@ export type ReplicaInput = {
   readonly view: SlurmView;
   readonly spec: Spec;
   readonly hash: string;
+  /** Another cluster is asked for than this one. */
+  readonly misplaced: boolean;
   readonly excludedNodes: readonly string[];
   /** With one nothing is submitted. */
   readonly obstacle: Obstacle | undefined;
@@ -39,9 +41,9 @@ function stepAttempt(input: ReplicaInput, record: ReplicaRecord, { current, cond
   if (record.attempt <= record.settledAttempt) return next(input, record, condemned);
   if (!current) return absent(input, record, condemned);
   const known = sighted(record, current, input.view);
-  const outdated = current.identity.specHash !== input.hash;
+  const outdated = current.identity.specHash !== input.hash || input.misplaced;
   if (isOver(current)) {
-    if (outdated) return next(input, givenUp(known), condemned);
+    if (current.identity.specHash !== input.hash) return next(input, givenUp(known), condemned);
     const end = endOf(input.seen, current);
     if (!end)
       return {

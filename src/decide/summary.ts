@@ -9,6 +9,7 @@ import { type ConditionDraft, withTransitions } from './conditions.ts';
 import { cut } from './cut.ts';
 import { explain } from './explain.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
+import { ofCluster } from './places.ts';
 import { type Draft, SLOT_STATES, type Step } from './step.ts';
 
 /** Puts a turn's conclusions into the words of the status. Nothing in it moves by itself. */
@@ -25,6 +26,7 @@ export function summarize(seen: Observation, draft: Draft): Status {
   return withoutUndefined({
     observedGeneration: resource.generation,
     phase: phaseOf(seen, steps),
+    cluster: seen.whereabouts.recorded,
     model: resource.spec?.model.uri,
     replicas: new Set(draft.jobs.filter((job) => job.phase !== 'ended').map((job) => job.identity.replica)).size,
     readyReplicas: ready.length,
@@ -79,7 +81,12 @@ export function summarizeHold(seen: Observation, known: readonly Omit<Endpoint, 
       reason: ready > 0 ? 'EndpointAnswers' : 'NoEndpoint',
       message: tally,
     },
-    { type: 'SlurmReachable', status: 'False', reason, message: `${why}; jobs are left as they are, asking again` },
+    {
+      type: 'SlurmReachable',
+      status: 'False',
+      reason,
+      message: `${aboutCluster(seen)}${why}; jobs are left as they are, asking again`,
+    },
   ];
   const kept = (before.conditions ?? []).filter(
     ({ type, reason: because }) =>
@@ -221,7 +228,7 @@ function stalledCondition(
 
 /** Also while an older spec serves on, where waiting never brings the present one. */
 function isStuck({ state, reason }: Step): boolean {
-  return state === 'held' || state === 'blocked' || reason === 'NotAllowed';
+  return state === 'held' || state === 'blocked' || reason === 'NotAllowed' || reason === 'UnknownCluster';
 }
 
 function invalidSpec(problems: readonly SpecProblem[]): ConditionDraft {
@@ -233,23 +240,31 @@ function invalidSpec(problems: readonly SpecProblem[]): ConditionDraft {
   };
 }
 
+const aboutCluster = ({ whereabouts: { recorded } }: Observation): string =>
+  recorded === undefined ? '' : `cluster ${recorded}: `;
+
 function slurmReachable(seen: Observation): ConditionDraft {
   return seen.slurm.known
     ? {
         type: 'SlurmReachable',
         status: 'True',
         reason: 'Answering',
-        message: ['SLURM answers', ...noticesOf(seen.slurm.value)].join('; '),
+        message: [`SLURM${ofCluster(seen)} answers`, ...noticesOf(seen.slurm.value)].join('; '),
       }
-    : { type: 'SlurmReachable', status: 'False', reason: 'SlurmUnreachable', message: seen.slurm.why.message };
+    : {
+        type: 'SlurmReachable',
+        status: 'False',
+        reason: 'SlurmUnreachable',
+        message: `${aboutCluster(seen)}${seen.slurm.why.message}`,
+      };
 }
 
 function noticesOf({ notices = {} }: SlurmView): readonly string[] {
-  const { credentialsEndMs, cannotExclude } = notices;
+  const { credentialsEndMs, cannotWarn } = notices;
   const ends = credentialsEndMs !== undefined && `its token ends at ${rfc3339(credentialsEndMs)}: renew it before`;
-  const exclude =
-    cannotExclude && 'this version of slurmrestd cannot keep jobs off nodes that failed, SLURM’s own commands can';
-  return [ends, exclude].filter((notice) => typeof notice === 'string');
+  const warn =
+    cannotWarn && 'this version of slurmrestd cannot warn jobs before their time runs out, SLURM’s own commands can';
+  return [ends, warn].filter((notice) => typeof notice === 'string');
 }
 
 /** The step people should hear of first; undefined when all serve the present spec. */
@@ -309,7 +324,7 @@ function urlOf(endpoints: readonly Endpoint[], before: string | undefined): stri
 }
 
 function jobStatus(
-  { site, now }: Pick<Observation, 'site' | 'now'>,
+  { site, now, whereabouts }: Pick<Observation, 'site' | 'now' | 'whereabouts'>,
   replica: number,
   job: OwnJob,
   before: JobStatus | undefined,
@@ -319,6 +334,7 @@ function jobStatus(
     replica,
     attempt: job.identity.attempt,
     jobId: job.id,
+    cluster: whereabouts.recorded,
     state: job.state,
     reason: cut(pending?.reason ?? (job.reason === 'None' ? '' : job.reason), WORDS_CHARS) || undefined,
     explanation: pending?.text,

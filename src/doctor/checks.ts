@@ -1,5 +1,5 @@
 import { checkAccounts } from './accounts.ts';
-import { checkCluster, checkController, checkPrograms } from './cluster.ts';
+import { checkCluster, checkConnection, checkController, checkPrograms } from './cluster.ts';
 import { checkDeployments, checkFit, checkPorts } from './deployments.ts';
 import { checkEngine, checkHub } from './engine.ts';
 import type { Facts } from './facts.ts';
@@ -14,6 +14,7 @@ export type Check = (facts: Facts) => readonly Finding[] | undefined;
 /** In the order of cause and effect: what stands further up explains what is found below it. */
 export const CHECKS = [
   { name: 'cluster', looks: 'which cluster jobs are for', check: checkCluster },
+  { name: 'connection', looks: 'whether the login node is reached (cluster.ssh)', check: checkConnection },
   { name: 'programs', looks: 'the SLURM commands and their versions', check: checkPrograms },
   { name: 'controller', looks: 'whether the controller answers', check: checkController },
   { name: 'deployments', looks: 'whether every deployment can be read', check: checkDeployments },

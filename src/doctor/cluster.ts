@@ -14,9 +14,21 @@ export const checkCluster: Check = ({ cluster }) =>
         warning(
           `jobs are processes of this machine (${cluster.why})`,
           'nothing is submitted to SLURM, and nothing of SLURM can be checked',
-          'where there is a SLURM cluster: put its commands on PATH, or set cluster.binDirectory or cluster.commandPrefix',
+          'where there is a SLURM cluster: put its commands on PATH, or set cluster.binDirectory or cluster.ssh.host',
         ),
       ];
+
+export const checkConnection: Check = ({ connection }) => {
+  if (!connection) return undefined;
+  if (connection.ok) return [];
+  return [
+    error(
+      connection.error,
+      'nothing of the cluster can be asked; the operator holds meanwhile and changes nothing',
+      'docs/how-to/ssh.md says what the account and its key need',
+    ),
+  ];
+};
 
 function findingsOf(rest: NonNullable<Facts['rest']>, now: number): readonly Finding[] {
   if (!rest.ok)
@@ -27,7 +39,7 @@ function findingsOf(rest: NonNullable<Facts['rest']>, now: number): readonly Fin
         'see cluster.rest in docs/how-to/slurmrestd.md: the address, the token, the authorities',
       ),
     ];
-  const { credentialsEndMs, cannotExclude } = rest.value.notices;
+  const { credentialsEndMs, cannotWarn } = rest.value.notices;
   return [
     ...(credentialsEndMs === undefined
       ? []
@@ -38,11 +50,11 @@ function findingsOf(rest: NonNullable<Facts['rest']>, now: number): readonly Fin
             'renew it by a timer: `scontrol token lifespan=SECONDS`',
           ),
         ]),
-    ...(cannotExclude
+    ...(cannotWarn
       ? [
           warning(
-            'this version of slurmrestd cannot keep jobs off nodes (--exclude)',
-            'a replica may be tried again on the node that failed, and spec.slurm.exclude is refused',
+            'this version of slurmrestd cannot warn jobs before their time runs out (--signal)',
+            'at the end of spec.slurm.time a replica has KillWait (30 s) to finish what it is answering',
             'use SLURM’s own commands (cluster.type: slurm), or a newer slurmrestd',
           ),
         ]

@@ -65,6 +65,8 @@ export type JobView = {
 export type Facts = {
   readonly now: number;
   readonly cluster: { readonly type: 'slurm' | 'rest' | 'local'; readonly why: string; readonly isChosen: boolean };
+  /** To the machine SLURM's commands run on; undefined: they run here. Without it nothing of SLURM was asked. */
+  readonly connection?: Answer<{ readonly host: string }>;
   readonly programs?: readonly { readonly name: string; readonly version: Answer<string> }[];
   readonly controller?: Answer<Controller>;
   /** How many jobs of ours slurmrestd lists, and what it says beside them. */

@@ -1,8 +1,8 @@
-import { Agent } from 'undici';
 import { type Clock, withinMs } from '../clock.ts';
 import { askEndpoint } from './ask-endpoint.ts';
 import type { ProbeMemory, Prober, ProbeTarget } from './prober.ts';
 import { createTurnstile } from './turnstile.ts';
+import { agentOver, type Way } from './way.ts';
 
 export type HttpProberOptions = {
   readonly clock: Clock;
@@ -10,6 +10,8 @@ export type HttpProberOptions = {
   readonly concurrency?: number;
   /** 0 to 1, evenly: spreads probes that were started together. */
   readonly random?: () => number;
+  /** Default: straight to the node. */
+  readonly way?: Way;
 };
 
 /** A turn waits no longer for the first answer of a new endpoint; the answer itself wakes the next one. */
@@ -30,9 +32,9 @@ type Watched = {
   readonly stop: () => void;
 };
 
-export function createHttpProber({ clock, concurrency = 64, random = Math.random }: HttpProberOptions): Prober {
+export function createHttpProber({ clock, concurrency = 64, random = Math.random, way }: HttpProberOptions): Prober {
   // vLLM closes idle connections after 5 s; one that is reused must be younger.
-  const agent = new Agent({ connections: 1, pipelining: 1, keepAliveTimeout: 1000, keepAliveMaxTimeout: 1000 });
+  const agent = agentOver(way, { connections: 1, pipelining: 1, keepAliveTimeout: 1000, keepAliveMaxTimeout: 1000 });
   const turnstile = createTurnstile(concurrency);
   const followed = new Map<string, Map<string, Watched>>();
   const listeners: ((key: string) => void)[] = [];
@@ -58,11 +60,14 @@ export function createHttpProber({ clock, concurrency = 64, random = Math.random
 
     async function probe(): Promise<void> {
       const answer = await turnstile.pass(() => askEndpoint(watched.target, { agent, clock, signal: giveUp.signal }));
+      // Who is not reached may serve others well.
+      const isHeard = answer.ok || way === undefined || (await way.isOpen());
       if (giveUp.signal.aborted) return;
       const before = watched.memory;
       const { periodMs } = watched.target;
       const sinceMs = clock.now() - countedMs;
-      const counts = sinceMs >= periodMs * (1 - JITTER) || sinceMs < 0; // a clock may be set back
+      const isDue = sinceMs >= periodMs * (1 - JITTER) || sinceMs < 0; // a clock may be set back
+      const counts = isHeard && isDue;
       if (counts) countedMs = clock.now();
       watched.memory = answer.ok
         ? { lastOkMs: clock.now(), failures: 0, lastError: undefined }

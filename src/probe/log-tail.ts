@@ -19,7 +19,7 @@ export async function readLogTail(
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const end = await readEnd(file, maxBytes);
-      return end === undefined ? undefined : redact(end, secrets);
+      return end && readableEnd(end.bytes, end.isCut, secrets);
     } finally {
       await file.close();
     }
@@ -28,13 +28,21 @@ export async function readLogTail(
   }
 }
 
-async function readEnd(file: FileHandle, maxBytes: number): Promise<string | undefined> {
+/** @param isCut there is more in front of it */
+export function readableEnd(bytes: Uint8Array, isCut: boolean, secrets: Iterable<string>): string {
+  return redact(printable(wholeLines(Buffer.from(bytes), isCut)), secrets);
+}
+
+async function readEnd(
+  file: FileHandle,
+  maxBytes: number,
+): Promise<{ readonly bytes: Uint8Array; readonly isCut: boolean } | undefined> {
   const stats = await file.stat();
   if (!stats.isFile()) return undefined;
   const start = Math.max(0, stats.size - maxBytes);
   const bytes = Buffer.alloc(stats.size - start);
   const { bytesRead } = await file.read(bytes, 0, bytes.length, start);
-  return printable(wholeLines(bytes.subarray(0, bytesRead), start > 0));
+  return { bytes: bytes.subarray(0, bytesRead), isCut: start > 0 };
 }
 
 function wholeLines(bytes: Buffer, isCut: boolean): string {

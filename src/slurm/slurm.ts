@@ -17,6 +17,8 @@ export type Listing = {
   readonly askedAtMs: number;
   /** What had to be read for it, where it was sent over. */
   readonly bytes?: number;
+  /** When what we are known by to Slurm ends, epoch, ms, however far off; absent where it has no end. */
+  readonly credentialsEndMs?: number;
   /** What people should know of this way to Slurm although it answers. */
   readonly notices?: Notices;
 };
@@ -24,8 +26,8 @@ export type Listing = {
 export type Notices = {
   /** Without a change it will answer no longer from then on, epoch, ms; told some time before. */
   readonly credentialsEndMs?: number;
-  /** It has no word for `--exclude`: jobs cannot be kept off nodes that failed. */
-  readonly cannotExclude?: true;
+  /** It has no word for `--signal=B:…`: jobs are not warned before their time runs out. */
+  readonly cannotWarn?: true;
 };
 
 export type Submission = {

@@ -154,6 +154,7 @@ test('a column shows the same whether kubectl reads its path or we read the reso
     Reason: 'Queued',
     Jobs: '7,9',
     Nodes: 'n1',
+    Cluster: undefined,
     Partition: 'gpu',
     'Expected-Start': '2026-01-02T00:00:00Z',
     Restarts: 3,

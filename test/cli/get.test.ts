@@ -61,9 +61,9 @@ test('wide adds jobs, nodes and the expected start', async () => {
   assert.deepEqual(
     stdout.split('\n').map((line) => line.split(/ {3,}/).slice(7)),
     [
-      ['JOBS', 'NODES', 'PARTITION', 'EXPECTED-START', 'RESTARTS', 'AGE'],
-      ['41', 'n7', 'gpu', '<none>', '1', '3d'],
-      ['42', '<none>', 'gpu', '2026-01-02T00:00:00Z', '<none>', '3d'],
+      ['JOBS', 'NODES', 'CLUSTER', 'PARTITION', 'EXPECTED-START', 'RESTARTS', 'AGE'],
+      ['41', 'n7', '<none>', 'gpu', '<none>', '1', '3d'],
+      ['42', '<none>', '<none>', 'gpu', '2026-01-02T00:00:00Z', '<none>', '3d'],
       [],
     ],
   );

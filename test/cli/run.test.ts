@@ -61,7 +61,10 @@ test('a standalone operator tells metrics and probes where it is asked to, and n
   assert.deepEqual([ready.status, await ready.text()], [200, '[+]store ok\nok\n']);
   await told.says('stderr', 'SLURM answers');
   const metrics = await fetch(`http://${at}/metrics`);
-  assert.match(await metrics.text(), /^vllm_slurm_call_duration_seconds_count\{call="listJobs",result="ok"\} [1-9]/m);
+  assert.match(
+    await metrics.text(),
+    /^vllm_slurm_call_duration_seconds_count\{cluster="local",call="listJobs",result="ok"\} [1-9]/m,
+  );
   told.child.kill('SIGTERM');
   assert.equal((await told.finished).code, 0);
 

@@ -27,6 +27,19 @@ const serving = servingJob();
 const records = [seenRecord()];
 
 describe('a status', () => {
+  it('tells what people should know of the way to SLURM although it answers', () => {
+    const notices = { credentialsEndMs: NOW + 900_000, cannotWarn: true } as const;
+    const slurm = { known: true, value: { askedAtMs: NOW, jobs: [serving], notices } } as const;
+    assert.deepEqual(
+      conditionOf(statusOf({ status: { records }, slurm }), 'SlurmReachable')?.message,
+      [
+        'SLURM answers',
+        `its token ends at ${at(900)}: renew it before`,
+        'this version of slurmrestd cannot warn jobs before their time runs out, SLURM’s own commands can',
+      ].join('; '),
+    );
+  });
+
   it('tells all there is of a replica that serves and one that waits', () => {
     const queued = pendingJob({ replica: 1, reason: 'Resources', expectedStartMs: NOW + 600_000 });
     assert.deepEqual(

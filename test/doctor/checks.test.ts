@@ -64,6 +64,7 @@ function facts(about: Partial<Facts> = {}): Facts {
   return {
     now: NOW,
     cluster: { type: 'slurm', why: 'sbatch is there', isChosen: false },
+    connection: ok({ host: 'login1' }),
     programs,
     controller: ok({ hosts: [{ role: 'primary', host: 'ctl', isUp: true }] }),
     configuration: ok(CONFIGURATION),
@@ -98,11 +99,11 @@ it('a site in which all is well is looked at whole, and nothing is found', () =>
 });
 
 it('what there are no facts of is not looked at, which is told from having found nothing', () => {
-  const { programs: _, controller, configuration, partitions, nodes, route, job, ...local } = facts();
+  const { programs: _, connection, controller, configuration, partitions, nodes, route, job, ...local } = facts();
   const here = { ...local, cluster: { type: 'local' as const, why: 'there is no sbatch on PATH', isChosen: false } };
   assert.deepEqual(
     examine(here).flatMap(({ check, findings }) => (findings === undefined ? [check] : [])),
-    ['programs', 'controller', 'placement', 'accounts', 'sharing', 'route', 'clock'],
+    ['connection', 'programs', 'controller', 'placement', 'accounts', 'sharing', 'route', 'clock'],
   );
 });
 
@@ -123,6 +124,10 @@ const STORIES: Readonly<Record<string, readonly [Partial<Facts>, readonly string
   'a local cluster nobody chose': [
     { cluster: { type: 'local', why: 'there is no sbatch on PATH', isChosen: false } },
     ['cluster warning: jobs are processes of this machine (there is no sbatch on PATH)'],
+  ],
+  'a login node that is not reached': [
+    { connection: err('no connection to login1: its host key is not known here') },
+    ['connection error: no connection to login1: its host key is not known here'],
   ],
   'a command that is needed, and one that is not': [
     {
@@ -152,10 +157,10 @@ const STORIES: Readonly<Record<string, readonly [Partial<Facts>, readonly string
     ['controller error: slurmrestd accepts neither token nor user'],
   ],
   'a slurmrestd of 22.05, and a token that ends': [
-    { rest: ok({ jobs: 1, notices: { credentialsEndMs: facts().now + 600_000, cannotExclude: true } }) },
+    { rest: ok({ jobs: 1, notices: { credentialsEndMs: facts().now + 600_000, cannotWarn: true } }) },
     [
       'controller warning: the token ends in 10 minutes',
-      'controller warning: this version of slurmrestd cannot keep jobs off nodes (--exclude)',
+      'controller warning: this version of slurmrestd cannot warn jobs before their time runs out (--signal)',
     ],
   ],
   'patience shorter than SLURM’s': [

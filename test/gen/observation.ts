@@ -2,7 +2,7 @@ import { FINALIZER, type Resource } from '../../src/api/resource.ts';
 import { Spec, type SpecInput } from '../../src/api/spec.ts';
 import type { Condition, ReplicaRecord, Status } from '../../src/api/status.ts';
 import { rfc3339, rfc3339Ms } from '../../src/api/time.ts';
-import type { Ending, Observation, OwnJob } from '../../src/decide/observation.ts';
+import type { Ending, Observation, OwnJob, Whereabouts } from '../../src/decide/observation.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
 import { specHash } from '../../src/launch/spec-hash.ts';
 import type { ProbeMemory } from '../../src/probe/prober.ts';
@@ -64,6 +64,7 @@ export function observation(about: ObservationAbout = {}): Observation {
     resource: about.resource ?? resource(rest),
     owner: OWNER,
     slurm: slurm ?? { known: true, value: { askedAtMs, jobs } },
+    whereabouts: ALONE,
     viewSuspect: false,
     networkSuspect: false,
     secretProblems: [],
@@ -90,6 +91,14 @@ export function observation(about: ObservationAbout = {}): Observation {
     ...facts,
   };
 }
+
+/** On the only cluster there is. */
+const ALONE: Whereabouts = {
+  here: 'alps',
+  recorded: undefined,
+  clusters: new Map([['alps', true]]),
+  foundOn: undefined,
+};
 
 export const SILENT: Observation['slurm'] = {
   known: false,

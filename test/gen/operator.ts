@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/clock.ts';
+import { createControllers } from '../../src/controller/clusters.ts';
 import type { Deps } from '../../src/controller/deps.ts';
 import type { EventSink } from '../../src/controller/events.ts';
-import { createController } from '../../src/controller/run.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
 import type { Prober } from '../../src/probe/prober.ts';
 import type { SecretFiles, SecretReader } from '../../src/secrets/secrets.ts';
@@ -14,9 +14,11 @@ import { createPlug, type Moment } from './plug.ts';
 export type Ground = {
   readonly clock: Clock;
   readonly slurm: Slurm;
+  /** Further clusters, besides `slurm`, the default. */
+  readonly others?: readonly Slurm[];
   readonly store: Store;
   readonly events: EventSink;
-  readonly prober: (clock: Clock) => Prober;
+  readonly prober: (clock: Clock, slurm: Slurm) => Prober;
   readonly secrets: SecretReader;
   readonly secretFiles: SecretFiles;
   readonly random: Random;
@@ -86,12 +88,12 @@ export function startOperator(ground: Ground, hears: Hears): Operator {
       };
     },
   };
-  const deps: Deps = {
+  const depsOn = (slurm: Slurm): Deps => ({
     clock,
-    slurm: throughPlug(ground.slurm, ['listJobs', 'describe', 'history', 'submit', 'cancel', 'nodes']),
+    slurm: throughPlug(slurm, ['listJobs', 'describe', 'history', 'submit', 'cancel', 'nodes']),
     store: throughPlug(ground.store, ['list', 'get', 'writeStatus', 'addFinalizer', 'releaseFinalizer']),
     events: throughPlug(ground.events, ['record']),
-    prober: ground.prober(clock),
+    prober: ground.prober(clock, slurm),
     secrets: throughPlug(ground.secrets, ['read']),
     secretFiles: throughPlug(ground.secretFiles, ['write', 'read', 'names', 'remove']),
     log: { ...SILENT, error: hears.onError },
@@ -108,8 +110,9 @@ export function startOperator(ground: Ground, hears: Hears): Operator {
       suspectFraction: 0.34,
     },
     intervals: settings.intervals ?? { resyncMs: 300_000, sweepMs: 60_000 },
-  };
-  const controller = createController(settings.tamper?.(deps) ?? deps);
+  });
+  const all = [ground.slurm, ...(ground.others ?? [])].map(depsOn);
+  const controller = createControllers(all.map((deps) => settings.tamper?.(deps) ?? deps));
   void controller.start();
 
   function throughPlug<T extends object>(port: T, calls: readonly (keyof T & string)[]): T {

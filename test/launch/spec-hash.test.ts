@@ -15,6 +15,11 @@ describe('the hash of a spec', () => {
     );
   });
 
+  it('does not change with the cluster: where a deployment is to be is compared with where it is', () => {
+    assert.equal(hashOf({ slurm: { cluster: 'alps' } }), plain);
+    assert.equal(hashOf({ slurm: { cluster: 'alps', account: 'a' } }), hashOf({ slurm: { account: 'a' } }));
+  });
+
   it('does not change when a field is written out that is so by default', () => {
     assert.equal(hashOf({ parallelism: { pipeline: 1 }, engine: { args: [], trustRemoteCode: false } }), plain);
   });

@@ -59,6 +59,15 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
     assert.deepEqual(chart, manifests);
   });
 
+  test('with slurmrestd', async () => {
+    const chart = substanceOf(
+      await helm.template('--set=rest.enabled=true', '--set=rest.url=https://slurm.example.org:6820'),
+    );
+    const kustomized = substanceOf(objectsIn(await kustomizedWith(bed, 'slurmrestd')));
+    const { 'Namespace vllm-slurm-system': _, ...manifests } = kustomized;
+    assert.deepEqual(chart, manifests);
+  });
+
   test('values that cannot be meant are refused with their place, and the chart passes its linter', async () => {
     await helm.run('lint', '--strict', '--quiet', '--kube-version=1.36.0', 'CHART');
     const wrong: readonly (readonly [string, RegExp])[] = [
@@ -66,6 +75,8 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
       ['replicas=2', /additional properties 'replicas' not allowed/],
       ['ssh.enabled=true', /ssh\/host/],
       ['ssh.host=-oProxyCommand=x', /ssh\/host/],
+      ['rest.enabled=true', /rest\/url/],
+      ['rest.url=slurm.example.org', /rest\/url/],
       ['watchNamespaces={Not_A_Name}', /watchNamespaces\/0/],
       ['config.store=directory', /config.*not/],
     ];

@@ -130,9 +130,9 @@ describe('the operator on a real API server', { skip: whyNoPrograms() ?? false }
       /^workqueue_adds_total\{name="vllmdeployment"\} [1-9]/m,
       /^leader_election_master_status\{name="vllmdeployment"\} 1$/m,
       /^vllm_slurm_deployment_ready_replicas\{namespace="default",name="chat"\} 3$/m,
-      /^vllm_slurm_submissions_total\{result="ok"\} [1-9]/m,
-      /^vllm_slurm_jobs\{state="RUNNING"\} 3$/m,
-      /^vllm_slurm_listing_age_seconds \d/m,
+      /^vllm_slurm_submissions_total\{cluster="\w+",result="ok"\} [1-9]/m,
+      /^vllm_slurm_jobs\{cluster="\w+",state="RUNNING"\} 3$/m,
+      /^vllm_slurm_listing_age_seconds\{cluster="\w+"\} \d/m,
     ];
     assert.deepEqual(
       wanted.filter((line) => !line.test(text)),

@@ -61,21 +61,37 @@ describe('an operator over slurmrestd', { skip: whyNoBed() ?? false, concurrency
     await desk.operate();
     await desk.ready('plain');
     assert.match(await desk.tell('query', 'plain', 'Hello'), /It was asked: "Hello"/);
-    await reachable(desk, 'plain', 'True', /^SLURM answers; this version of slurmrestd cannot keep jobs off nodes/);
+    await reachable(desk, 'plain', 'True', /^SLURM answers; this version of slurmrestd cannot warn jobs/);
     await desk.tell('scale', 'plain', '--replicas=2');
     await desk.shows('plain', ({ readyReplicas }) => readyReplicas === 2);
     const found = await desk.run('doctor');
-    assert.match(found.stdout, /this version of slurmrestd cannot keep jobs off nodes \(--exclude\)/);
+    assert.match(found.stdout, /this version of slurmrestd cannot warn jobs before their time runs out \(--signal\)/);
     await desk.remove('plain');
     await until('no live job', async () => (await liveJobs(on.bed, 'plain')).length === 0 || undefined);
   });
 
+  test('nodes are left out and a time limit is set, which 22.05 understands by words of its own', async () => {
+    const { desk } = await settle();
+    await desk.write('placed', { slurm: { exclude: ['node001', 'node002', 'node003'], time: '1:00:00' } });
+    await desk.operate();
+    await desk.ready('placed');
+    const [job] = await liveJobs(on.bed, 'placed');
+    assert.ok(job);
+    const told = await on.bed.run('scontrol', '--oneliner', 'show', 'job', job.id);
+    assert.deepEqual(
+      ['NodeList', 'ExcNodeList', 'TimeLimit', 'Requeue'].map(
+        (field) => new RegExp(` ${field}=(\\S+)`).exec(told)?.[1],
+      ),
+      ['node004', 'node[001-003]', '01:00:00', '0'],
+    );
+  });
+
   test('what 22.05 has no word for is refused in words, and nothing is submitted', async () => {
     const { desk } = await settle();
-    await desk.write('picky', { slurm: { exclude: ['node001'] } });
+    await desk.write('picky', { slurm: { extraArgs: ['--contiguous'] } });
     await desk.operate();
     const { conditions } = await desk.shows('picky', (status) =>
-      Boolean(status.conditions?.some(({ message }) => message.includes('--exclude=node001'))),
+      Boolean(status.conditions?.some(({ message }) => message.includes('slurmrestd cannot be told --contiguous'))),
     );
     assert.ok(conditions);
     assert.deepEqual(await liveJobs(on.bed, 'picky'), []);

@@ -177,11 +177,19 @@ CONF
 
 jwt_parameters() { printf 'AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=%s\n' "$BED_DIR/etc/jwt.key"; }
 
-# It refuses to be root or SLURM's own user, and is nobody; who it acts for is in each call's token.
+# It refuses to be root or SLURM's own user, and is nobody; who it acts for is in each call's token. On the socket
+# another one acts for whoever runs it, which is nobody, too.
 start_rest() { # PORT
   setsid setpriv --reuid=nobody --regid=nogroup --clear-groups env --chdir=/ SLURM_JWT=daemon \
     slurmrestd -a rest_auth/jwt "127.0.0.1:$1" </dev/null >>"$BED_DIR/log/slurmrestd.log" 2>&1 &
   echo $! >"$BED_DIR/pids/slurmrestd"
+  mkdir -p "$BED_DIR/rest"
+  chown nobody:nogroup "$BED_DIR/rest"
+  rm -f "$BED_DIR/rest/socket"
+  setsid setpriv --reuid=nobody --regid=nogroup --clear-groups env --chdir=/ \
+    slurmrestd -a rest_auth/local "unix:$BED_DIR/rest/socket" </dev/null >>"$BED_DIR/log/slurmrestd-local.log" 2>&1 &
+  echo $! >"$BED_DIR/pids/slurmrestd-local"
+  retry 30 test -S "$BED_DIR/rest/socket" || die "slurmrestd makes no socket: $(tail -5 "$BED_DIR/log/slurmrestd-local.log")"
   retry 30 is_listening "$1" || die "slurmrestd does not come up: $(tail -5 "$BED_DIR/log/slurmrestd.log")"
 }
 

@@ -35,7 +35,10 @@ const RULES = { rulesTrouble: () => undefined };
 async function seriesOnPage(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const on = ground({
     slurm: fakeSlurm({
-      listJobs: async () => ({ ok: true, value: { askedAtMs: NOW, bytes: 70, jobs: [runningJob()] } }),
+      listJobs: async () => ({
+        ok: true,
+        value: { askedAtMs: NOW, bytes: 70, credentialsEndMs: NOW, jobs: [runningJob()] },
+      }),
     }),
   });
   const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store, leads: () => true, ...RULES });
@@ -47,6 +50,7 @@ async function seriesOnPage(): Promise<ReadonlyMap<string, ReadonlySet<string>>>
   await store.writeStatus(found.value, { phase: 'Running', lastFailure: failure });
   await slurm.listJobs();
   await slurm.submit({ name: 'n', script: '' });
+  meter?.paced?.(50, 0);
   meter?.taken(0, 1);
   meter?.turned('success', 1);
   const labels = new Map<string, Set<string>>();

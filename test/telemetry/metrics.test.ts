@@ -44,24 +44,53 @@ test('what SLURM is asked is timed, its listing counted, its age told', async ()
   const slurm = fakeSlurm({
     listJobs: async () => ({
       ok: true,
-      value: { askedAtMs: NOW, bytes: 140, jobs: [runningJob(), runningJob({ replica: 1 })] },
+      value: {
+        askedAtMs: NOW,
+        bytes: 140,
+        credentialsEndMs: NOW + 3_600_000,
+        jobs: [runningJob(), runningJob({ replica: 1 })],
+      },
     }),
     submit: async () => err({ kind: 'unknown', message: 'no answer' }),
   });
   const on = ground({ slurm });
   const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store });
   const counted = metrics.metered(on);
-  assert.deepEqual(await values(metrics, /^vllm_slurm_(jobs|listing)/), []);
+  assert.deepEqual(await values(metrics, /^vllm_slurm_(jobs|listing|credentials)/), []);
   await counted.slurm.listJobs();
   await counted.slurm.submit({ name: 'n', script: '' });
   await on.clock.advance(5_000);
-  assert.deepEqual(await values(metrics, /^vllm_slurm_(jobs|submissions|listing|call_duration_seconds_count)/), [
-    'vllm_slurm_call_duration_seconds_count{call="listJobs",result="ok"} 1',
-    'vllm_slurm_call_duration_seconds_count{call="submit",result="unknown"} 1',
-    'vllm_slurm_submissions_total{result="unknown"} 1',
-    'vllm_slurm_jobs{state="RUNNING"} 2',
-    'vllm_slurm_listing_bytes 140',
-    'vllm_slurm_listing_age_seconds 5',
+  assert.deepEqual(
+    await values(metrics, /^vllm_slurm_(jobs|submissions|listing|credentials|call_duration_seconds_count)/),
+    [
+      'vllm_slurm_call_duration_seconds_count{cluster="test",call="listJobs",result="ok"} 1',
+      'vllm_slurm_call_duration_seconds_count{cluster="test",call="submit",result="unknown"} 1',
+      'vllm_slurm_submissions_total{cluster="test",result="unknown"} 1',
+      'vllm_slurm_jobs{cluster="test",state="RUNNING"} 2',
+      'vllm_slurm_listing_bytes{cluster="test"} 140',
+      `vllm_slurm_credentials_end_timestamp_seconds{cluster="test"} ${NOW / 1000 + 3600}`,
+      'vllm_slurm_listing_age_seconds{cluster="test"} 5',
+    ],
+  );
+});
+
+test('each cluster is told apart: what one lists takes nothing from another, and their queues are one number', async () => {
+  const listing = async () => ({ ok: true as const, value: { askedAtMs: NOW, jobs: [runningJob()] } });
+  const on = ground();
+  const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store });
+  const [alps, jura] = ['alps', 'jura'].map((cluster) =>
+    metrics.metered({ ...on, slurm: { ...fakeSlurm({ listJobs: listing }), cluster } }),
+  );
+  await alps?.slurm.listJobs();
+  await on.clock.advance(5_000);
+  await jura?.slurm.listJobs();
+  alps?.meter?.added(2);
+  jura?.meter?.added(1);
+  alps?.meter?.taken(1, 0);
+  assert.deepEqual(await values(metrics, /^(vllm_slurm_jobs|workqueue_depth)/), [
+    'workqueue_depth{name="vllmdeployment"} 2',
+    'vllm_slurm_jobs{cluster="alps",state="RUNNING"} 1',
+    'vllm_slurm_jobs{cluster="jura",state="RUNNING"} 1',
   ]);
 });
 

@@ -3,12 +3,12 @@ import { problemLine } from '../../api/problem-line.ts';
 import type { Resource } from '../../api/resource.ts';
 import { Spec } from '../../api/spec.ts';
 import { siteOf } from '../../config.ts';
-import type { Answer, Facts, Wish } from '../../doctor/facts.ts';
+import type { Answer, DirectoryFact, Facts, Wish } from '../../doctor/facts.ts';
 import { presetFor } from '../../launch/fit.ts';
 import { err, ok } from '../../result.ts';
 import type { Command } from '../../slurm/cli/command-line.ts';
 import { isPlainWord } from '../../slurm/cli/command-line.ts';
-import { failureOf } from '../../slurm/cli/outcome.ts';
+import { describeRun, failureOf } from '../../slurm/cli/outcome.ts';
 import { createRunner, type Runner } from '../../slurm/cli/run.ts';
 import {
   associationsCommand,
@@ -30,6 +30,7 @@ import { openDirectory } from '../../store/directory/reader.ts';
 import type { Cli } from '../cli.ts';
 import { chooseCluster } from '../cluster.ts';
 import { openSlurm } from '../compose.ts';
+import { type Far, openFar } from '../far.ts';
 import type { Loaded } from '../global-options.ts';
 import type { GoodClaim } from '../manifest-file.ts';
 import { standInCommand } from '../package.ts';
@@ -42,6 +43,8 @@ export type Gathering = {
   readonly jobTimeoutMs: number;
   /** Ask the hub. */
   readonly online: boolean;
+  /** Whether a deployment is to run on the cluster that is looked at. */
+  isHere(of: { readonly spec: Resource['spec']; readonly status?: Resource['status'] }): boolean;
   /** Deployments of a file, besides those of the directory. */
   readonly claims: readonly GoodClaim[];
 };
@@ -58,10 +61,15 @@ export async function gatherFacts(cli: Cli, loaded: Loaded, gathering: Gathering
   const site = siteOf(settings, standInCommand(), catalog);
   const { resources, unreadable } = await declared(cli, loaded);
   const wishes = await Promise.all(
-    wishesOf(resources, gathering.claims).map((wish) => complete(cli, wish, loaded, gathering)),
+    wishesOf(resources.filter(gathering.isHere), gathering.claims.filter(gathering.isHere)).map((wish) =>
+      complete(cli, wish, loaded, gathering),
+    ),
   );
   const caches = new Set(wishes.flatMap(({ spec }) => spec.model.cache.path ?? []));
   const venvs = new Set(wishes.flatMap(({ spec }) => spec.runtime.venv ?? []));
+  const far = cluster.type === 'slurm' ? openFar(cli, settings) : undefined;
+  // What is over there cannot be looked at from here.
+  const isFar = far?.logs !== undefined;
   const local: Facts = {
     now: cli.clock.now(),
     cluster,
@@ -71,15 +79,44 @@ export async function gatherFacts(cli: Cli, loaded: Loaded, gathering: Gathering
     unreadable,
     directories: [
       directoryFact('deployments', settings.directory),
-      directoryFact('log directory', settings.logDirectory),
-      ...[...caches].map((cache) => directoryFact('model cache', cache)),
+      ...(isFar ? [] : [directoryFact('log directory', settings.logDirectory)]),
+      ...(isFar ? [] : [...caches].map((cache) => directoryFact('model cache', cache))),
     ],
-    venvs: [...venvs].map(venvFact),
+    venvs: isFar ? [] : [...venvs].map(venvFact),
   };
   if (cluster.type === 'rest') return { ...local, ...(await restFacts(cli, loaded)) };
-  return cluster.type === 'slurm'
-    ? { ...local, ...(await slurmFacts(cli, loaded, local, gathering)) }
-    : { ...local, host: hostFact(cli.environment) };
+  if (cluster.type !== 'slurm') return { ...local, host: hostFact(cli.environment) };
+  if (!far) return { ...local, ...(await slurmFacts(cli, loaded, local, gathering)) };
+  try {
+    const connection = await connectionFact(far, settings.cluster.ssh.host ?? '');
+    if (!connection.ok) return { ...local, connection };
+    const facts = await slurmFacts(cli, loaded, local, gathering, far);
+    return {
+      ...local,
+      connection,
+      ...facts,
+      directories: [...local.directories, ...(await farDirectory(far, settings))],
+    };
+  } finally {
+    await far.close();
+  }
+}
+
+async function connectionFact({ runner }: Far, host: string): Promise<Answer<{ readonly host: string }>> {
+  const ran = await runner.run({ program: 'id', args: ['-un'], isTheirs: true });
+  if (ran.end.how === 'exited' && ran.end.code === 0) return ok({ host });
+  return err(ran.end.how === 'not started' ? ran.end.why : describeRun(ran));
+}
+
+async function farDirectory({ logs }: Far, { logDirectory }: Loaded['settings']): Promise<readonly DirectoryFact[]> {
+  if (!logs) return [];
+  const looked = await logs.lookAt(logDirectory);
+  const purpose = 'log directory';
+  return [
+    looked.ok
+      ? { path: logDirectory, purpose, is: looked.value }
+      : { path: logDirectory, purpose, is: 'unusable', why: looked.error },
+  ];
 }
 
 /** The rest of what the commands tell is not asked of it. */
@@ -99,7 +136,13 @@ async function restFacts(cli: Cli, { settings }: Loaded): Promise<Partial<Facts>
   }
 }
 
-async function slurmFacts(cli: Cli, { settings }: Loaded, local: Facts, gathering: Gathering): Promise<Partial<Facts>> {
+async function slurmFacts(
+  cli: Cli,
+  { settings }: Loaded,
+  local: Facts,
+  gathering: Gathering,
+  far?: Far,
+): Promise<Partial<Facts>> {
   const { commandPrefix, binDirectory, timeoutSeconds } = settings.cluster;
   const place = {
     clock: cli.clock,
@@ -108,7 +151,8 @@ async function slurmFacts(cli: Cli, { settings }: Loaded, local: Facts, gatherin
     maxOutputBytes: MAX_OUTPUT_BYTES,
     environment: cli.environment,
   };
-  const runner = createRunner({ ...place, binDirectory });
+  const here = createRunner({ ...place, binDirectory });
+  const runner = far?.runner ?? here;
   try {
     const programs = await Promise.all(
       PROGRAMS.map(async (name) => ({
@@ -128,15 +172,24 @@ async function slurmFacts(cli: Cli, { settings }: Loaded, local: Facts, gatherin
     const [partitions, nodes, user] = await Promise.all([
       ask(runner, PARTITIONS_COMMAND, parsePartitions),
       ask(runner, PARTITION_NODES_COMMAND, parsePartitionNodes),
-      userOf(commandPrefix.length === 0 ? undefined : createRunner({ ...place, binDirectory: undefined })),
+      userOf(
+        far?.runner ?? (commandPrefix.length === 0 ? undefined : createRunner({ ...place, binDirectory: undefined })),
+      ),
     ]);
     const enforced = configuration.ok && configuration.value.enforced.length > 0;
     const accounts = enforced && user.ok ? await accountFacts(runner, user.value) : {};
-    const route = nodes.ok
-      ? await routeTo(nodes.value, configuration.ok ? configuration.value.slurmdPort : undefined)
-      : undefined;
+    // Through the connection it is the engine that is asked, at a port that nobody has yet.
+    const route =
+      nodes.ok && !far?.way
+        ? await routeTo(nodes.value, configuration.ok ? configuration.value.slurmdPort : undefined)
+        : undefined;
     const job = gathering.job
-      ? await probeByJob(cli, local, { runner, logDirectory: settings.logDirectory, timeoutMs: gathering.jobTimeoutMs })
+      ? await probeByJob(cli, local, {
+          runner,
+          logDirectory: settings.logDirectory,
+          timeoutMs: gathering.jobTimeoutMs,
+          logs: far?.logs,
+        })
       : undefined;
     return {
       programs,
@@ -150,7 +203,7 @@ async function slurmFacts(cli: Cli, { settings }: Loaded, local: Facts, gatherin
       ...(job && { job }),
     };
   } finally {
-    await runner.close();
+    await here.close();
   }
 }
 
@@ -168,9 +221,8 @@ async function accountFacts(runner: Runner, user: string): Promise<Pick<Facts, '
 /** @param elsewhere runs what stands on no path of SLURM's, where the commands run; undefined: here */
 async function userOf(elsewhere: Runner | undefined): Promise<Answer<string>> {
   const name = elsewhere
-    ? await ask(elsewhere, { program: 'id', args: ['-un'] }, (text) => text.trim())
+    ? await ask(elsewhere, { program: 'id', args: ['-un'], isTheirs: true }, (text) => text.trim())
     : ok(os.userInfo().username);
-  await elsewhere?.close();
   if (!name.ok || isPlainWord(name.value)) return name;
   return err(`the user ${name.value} cannot be asked for`);
 }

@@ -7,6 +7,7 @@ import { assignment, quoteDirective } from '../../launch/quote.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { Runner } from '../../slurm/cli/run.ts';
 import { readSubmission, sbatchCommand } from '../../slurm/cli/sbatch.ts';
+import type { FarLogs } from '../../ssh/far-logs.ts';
 import { type Cli, pause } from '../cli.ts';
 import { doctorScript } from '../package.ts';
 import { type JobOutput, readJobOutput } from './job-output.ts';
@@ -22,34 +23,55 @@ export type ProbeOptions = {
   readonly logDirectory: string;
   /** From submission to its end, ms. */
   readonly timeoutMs: number;
+  /** Where the log directory is over there: that its output is seen there says as much as a file placed for it. */
+  readonly logs?: FarLogs | undefined;
 };
 
 /** Runs a small job where the first deployment would run, and cleans up behind it, whatever happens. */
 export async function probeByJob(
   cli: Cli,
   facts: Pick<Facts, 'wishes' | 'site'>,
-  { runner, logDirectory, timeoutMs }: ProbeOptions,
+  { runner, logDirectory, timeoutMs, logs }: ProbeOptions,
 ): Promise<Result<JobView, string>> {
   const word = randomBytes(8).toString('hex');
   const ask = path.join(logDirectory, `doctor-${word}.ask`);
   const out = path.join(logDirectory, `doctor-${word}.out`);
   try {
-    await mkdir(logDirectory, { recursive: true });
-    await writeFile(ask, `${word}\n`);
+    const trouble = logs ? await logs.makeDirectory(logDirectory) : await placeQuestion(logDirectory, ask, word);
+    if (trouble !== undefined) return err(trouble);
     const askedAtMs = cli.clock.now();
     const submitted = readSubmission(
       await runner.run(sbatchCommand({ name: jobName(word), script: scriptOf(facts, { ask, out, word }) })),
     );
     if (!submitted.ok) return err(submitted.error.message);
-    const output = await outputOf(cli, runner, { id: submitted.value, out, word, timeoutMs });
-    return output.ok ? ok(viewOf(output.value, word, askedAtMs, cli.clock.now())) : output;
+    const output = await outputOf(cli, runner, { id: submitted.value, out, word, timeoutMs }, readOutput(logs, out));
+    if (!output.ok) return output;
+    const view = viewOf(output.value, word, askedAtMs, cli.clock.now());
+    return ok(logs && output.value ? { ...view, seesLogDirectory: true } : view);
   } catch (error) {
     return err((error as Error).message);
   } finally {
     // Also of a submission without an answer.
     await runner.run({ program: 'scancel', args: ['--me', `--name=${jobName(word)}`] });
-    await Promise.all([ask, out].map((file) => rm(file, { force: true }).catch(() => undefined)));
+    if (logs) await logs.remove(out);
+    else await Promise.all([ask, out].map((file) => rm(file, { force: true }).catch(() => undefined)));
   }
+}
+
+async function placeQuestion(logDirectory: string, ask: string, word: string): Promise<undefined> {
+  await mkdir(logDirectory, { recursive: true });
+  await writeFile(ask, `${word}\n`);
+}
+
+const MAX_OUTPUT_BYTES = 262_144;
+
+/** Empty as long as there is none. */
+function readOutput(logs: FarLogs | undefined, out: string): () => Promise<string> {
+  if (!logs) return () => readFile(out, 'utf8').catch(() => '');
+  return async () => {
+    const bytes = await (await logs.open(out)).read(0, MAX_OUTPUT_BYTES).catch(() => Buffer.alloc(0));
+    return Buffer.from(bytes).toString('utf8');
+  };
 }
 
 type Question = { readonly ask: string; readonly out: string; readonly word: string };
@@ -89,12 +111,13 @@ async function outputOf(
   cli: Cli,
   runner: Runner,
   job: { readonly id: string; readonly out: string; readonly word: string; readonly timeoutMs: number },
+  read: () => Promise<string>,
 ): Promise<Result<JobOutput | undefined, string>> {
   const untilMs = cli.clock.now() + job.timeoutMs;
   let endedMs: number | undefined;
   let state = 'PENDING';
   while (cli.clock.now() < untilMs) {
-    const output = readJobOutput(await readFile(job.out, 'utf8').catch(() => ''), job.word);
+    const output = readJobOutput(await read(), job.word);
     if (output) return ok(output);
     if (endedMs !== undefined && cli.clock.now() - endedMs > SHOWN_WITHIN_MS) return ok(undefined);
     if (endedMs === undefined) {

@@ -56,12 +56,12 @@ export function exportLines(origin: string, model: string, hasKey: boolean): rea
  */
 export function tunnelLines(
   origin: string,
-  { cluster }: { readonly cluster: Pick<Settings['cluster'], 'commandPrefix'> },
+  { cluster }: { readonly cluster: Pick<Settings['cluster'], 'commandPrefix' | 'ssh'> },
   again: string,
 ): readonly string[] {
   const { hostname, port } = new URL(origin);
   const [program, ...words] = cluster.commandPrefix;
-  const login = program === 'ssh' ? (words.at(-1) ?? 'LOGIN-NODE') : 'LOGIN-NODE';
+  const login = cluster.ssh.host ?? (program === 'ssh' ? words.at(-1) : undefined) ?? 'LOGIN-NODE';
   return [
     'Compute nodes are often not reached from elsewhere. Through a host that reaches them, in another terminal:',
     `  ssh -N -L ${port || 80}:${hostname}:${port || 80} ${login}`,

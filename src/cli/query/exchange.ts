@@ -1,3 +1,4 @@
+import { type Agent, fetch as fetchOver } from 'undici';
 import { z } from 'zod';
 import type { Settings } from '../../config.ts';
 import { err, ok, type Result } from '../../result.ts';
@@ -16,6 +17,8 @@ export type Target = {
   readonly settings: Settings;
   /** The words of the command that named it. */
   readonly words: string;
+  /** Where it is not reached straight from here. */
+  readonly agent?: Agent;
 };
 
 export type Request = { readonly model: string; readonly messages: readonly Message[]; readonly stream?: true };
@@ -26,7 +29,7 @@ const SILENCE_MS = 120_000;
 /** One request and what is made of its answer. Every failure is told. @returns an exit code in its place */
 export async function exchange<T>(
   cli: Cli,
-  { url, key, settings, words }: Target,
+  { url, key, settings, words, agent }: Target,
   path: string,
   body: Request | undefined,
   read: (response: Response, alive: () => void) => Promise<T>,
@@ -34,16 +37,19 @@ export async function exchange<T>(
   const silence = new AbortController();
   const watchdog = setTimeout(() => silence.abort(), SILENCE_MS);
   try {
-    const response = await fetch(`${url}${path}`, {
+    const request = {
       method: body === undefined ? 'GET' : 'POST',
-      redirect: 'error',
+      redirect: 'error' as const,
       headers: {
         'content-type': 'application/json',
         ...(key.ok && key.value !== undefined && { authorization: `Bearer ${key.value}` }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: AbortSignal.any([cli.interrupted, silence.signal]),
-    });
+    };
+    const response: Response = agent
+      ? await fetchOver(`${url}${path}`, { ...request, dispatcher: agent })
+      : await fetch(`${url}${path}`, request);
     if (response.status === 401) return fail(cli, refusedWords(url, key));
     if (!response.ok) return fail(cli, `${url} answered ${response.status}: ${printable(await errorWords(response))}`);
     return await read(response, () => watchdog.refresh());

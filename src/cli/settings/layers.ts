@@ -16,8 +16,10 @@ export type Layer = {
 export type SettingProblem = { readonly where: string; readonly key: string; readonly message: string };
 export type ReadLayer = { readonly layer: Layer; readonly problems: readonly SettingProblem[] };
 
-/** Every key that holds a value, `log.level` and the like. */
-export const SETTING_FIELDS: readonly Field[] = fieldsOf(Settings).filter(({ type }) => type !== 'object');
+/** Every key that holds a value one word can say, `log.level` and the like: a list of objects stands in a file. */
+export const SETTING_FIELDS: readonly Field[] = fieldsOf(Settings).filter(
+  ({ type, path }) => type !== 'object' && type !== 'list of object' && !path.includes('[]'),
+);
 export const SETTING_PATHS: readonly string[] = SETTING_FIELDS.map(({ path }) => path);
 export const ENVIRONMENT_PREFIX = 'VLLM_SLURM_';
 export const CONFIG_VARIABLE = `${ENVIRONMENT_PREFIX}CONFIG`;

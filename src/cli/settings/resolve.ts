@@ -11,9 +11,9 @@ export type Places = { readonly home: string; readonly configHome: string; reado
 
 /** @param layers weakest first; the last one that names a value wins */
 export function resolveSettings(layers: readonly Layer[], places: Places): Result<Settings, readonly SettingProblem[]> {
-  const parsed = Settings.safeParse(
-    layers.reduce<Record<string, unknown>>((all, layer) => merge(all, layer.values), {}),
-  );
+  const values = layers.reduce<Record<string, unknown>>((all, layer) => merge(all, layer.values), {});
+  if ('cluster' in values && 'clusters' in values) return err([oneOrSeveral(values.cluster, layers)]);
+  const parsed = Settings.safeParse(values);
   if (!parsed.success) return err(parsed.error.issues.flatMap((issue) => tell(issue, layers)));
   return ok(withPaths(parsed.data, layers, places));
 }
@@ -26,6 +26,18 @@ export function placesOf(environment: Readonly<Record<string, string | undefined
     home,
     configHome: absolute(environment.XDG_CONFIG_HOME, path.join(home, '.config')),
     stateHome: absolute(environment.XDG_STATE_HOME, path.join(home, '.local', 'state')),
+  };
+}
+
+/** Told where the one stands, which may be a flag. */
+function oneOrSeveral(cluster: unknown, layers: readonly Layer[]): SettingProblem {
+  const [key] = isPlainObject(cluster) ? Object.keys(cluster) : [];
+  const at = ['cluster', ...(key === undefined ? [] : [key])];
+  return {
+    where: sourceOf(at, layers),
+    key: at.join('.'),
+    message:
+      'is for one cluster, and `clusters` lists several: say what it says in an item of the list, and leave it out',
   };
 }
 
@@ -72,7 +84,16 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     return path.resolve(from?.base ?? places.home, expand(value, places));
   };
   const { kubeconfig, tenancyFile } = settings.kubernetes;
-  const { socket, tokenFile, caFile } = settings.cluster.rest;
+  const restOf = ({ socket, tokenFile, caFile, ...rest }: Settings['cluster']['rest'], ...at: readonly string[]) => ({
+    ...rest,
+    ...(socket !== undefined && { socket: absolute(socket, ...at, 'rest', 'socket') }),
+    ...(tokenFile !== undefined && { tokenFile: absolute(tokenFile, ...at, 'rest', 'tokenFile') }),
+    ...(caFile !== undefined && { caFile: absolute(caFile, ...at, 'rest', 'caFile') }),
+  });
+  const sshOf = (ssh: Settings['cluster']['ssh'], ...at: readonly string[]) => ({
+    ...ssh,
+    ...(ssh.configFile !== undefined && { configFile: absolute(ssh.configFile, ...at, 'ssh', 'configFile') }),
+  });
   return {
     ...settings,
     kubernetes: {
@@ -88,13 +109,20 @@ function withPaths(settings: Settings, layers: readonly Layer[], places: Places)
     secretDirectory: absolute(settings.secretDirectory, 'secretDirectory'),
     cluster: {
       ...settings.cluster,
-      rest: {
-        ...settings.cluster.rest,
-        ...(socket !== undefined && { socket: absolute(socket, 'cluster', 'rest', 'socket') }),
-        ...(tokenFile !== undefined && { tokenFile: absolute(tokenFile, 'cluster', 'rest', 'tokenFile') }),
-        ...(caFile !== undefined && { caFile: absolute(caFile, 'cluster', 'rest', 'caFile') }),
-      },
+      ssh: sshOf(settings.cluster.ssh, 'cluster'),
+      rest: restOf(settings.cluster.rest, 'cluster'),
     },
+    ...(settings.clusters && {
+      clusters: settings.clusters.map((cluster, index) => {
+        const its = (name: 'logDirectory' | 'secretDirectory') => {
+          const directory = cluster[name];
+          return directory === undefined ? {} : { [name]: absolute(directory, 'clusters', String(index), name) };
+        };
+        const rest = restOf(cluster.rest, 'clusters', String(index));
+        const ssh = sshOf(cluster.ssh, 'clusters', String(index));
+        return { ...cluster, ssh, rest, ...its('logDirectory'), ...its('secretDirectory') };
+      }),
+    }),
     local: { ...settings.local, directory: absolute(settings.local.directory, 'local', 'directory') },
   };
 }

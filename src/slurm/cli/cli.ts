@@ -6,7 +6,7 @@ import type { JobEnding, JobRef } from '../job.ts';
 import type { Slurm, SlurmError } from '../slurm.ts';
 import { type Command, isPlainWord } from './command-line.ts';
 import { failureOf } from './outcome.ts';
-import { createRunner } from './run.ts';
+import { createRunner, type Runner } from './run.ts';
 import { NAMES_A_CALL, parseSacct, sacctCommand } from './sacct.ts';
 import { readSubmission, sbatchCommand } from './sbatch.ts';
 import { readCancellation, scancelCommand } from './scancel.ts';
@@ -31,6 +31,8 @@ export type SlurmCliOptions = {
   readonly maxOutputBytes?: number;
   /** Searched for what is passed on (`command-line.ts`). Default: that of this process. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Runs the commands on another machine; whoever gives it closes it. Default: they run on this one. */
+  readonly runner?: Runner;
 };
 
 /** The `Slurm` port over Slurm's own programs, 22.05 and later. */
@@ -41,7 +43,7 @@ export type SlurmCli = Slurm & {
 
 export function createSlurmCli(options: SlurmCliOptions): SlurmCli {
   const { clock } = options;
-  const runner = createRunner({
+  const own = createRunner({
     clock,
     commandPrefix: options.commandPrefix ?? [],
     binDirectory: options.binDirectory,
@@ -49,6 +51,7 @@ export function createSlurmCli(options: SlurmCliOptions): SlurmCli {
     maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024,
     environment: options.environment ?? process.env,
   });
+  const runner = options.runner ?? own;
   let knownVersion: string | undefined;
 
   /** For commands whose output is worth something only when all went well. */
@@ -117,7 +120,7 @@ export function createSlurmCli(options: SlurmCliOptions): SlurmCli {
     },
 
     nodes: () => ask(SINFO_COMMAND, (output) => ok(parseSinfo(output))),
-    close: runner.close,
+    close: own.close,
   };
 }
 

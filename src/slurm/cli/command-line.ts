@@ -5,6 +5,8 @@ export type Command = {
   readonly stdin?: string;
   /** Added to what is passed on from our own environment. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** No program of Slurm's but one of the machine, or of `config/ssh/far-shell.sh`; its words are any without line breaks. */
+  readonly isTheirs?: true;
 };
 
 /** Where commands run. */
@@ -16,6 +18,7 @@ export type Place = {
 };
 
 export function commandLine(command: Command, place: Place): readonly string[] {
+  if (command.isTheirs && place.commandPrefix.length === 0) return [command.program, ...command.args];
   const words = [programPath(command, place), ...command.args];
   const strange = words.slice(1).find((word) => !isPlainWord(word));
   if (strange !== undefined) throw new Error(`not a plain word: ${JSON.stringify(strange)}`);
@@ -31,8 +34,8 @@ export function commandLine(command: Command, place: Place): readonly string[] {
 }
 
 /** Where its program is, or a name to look for on PATH. */
-export const programPath = ({ program }: Command, { binDirectory }: Place): string =>
-  binDirectory === undefined ? program : `${binDirectory}/${program}`;
+export const programPath = ({ program, isTheirs }: Command, { binDirectory }: Place): string =>
+  binDirectory === undefined || isTheirs ? program : `${binDirectory}/${program}`;
 
 export function passedOn(environment: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
   const kept: Record<string, string> = {};

@@ -31,6 +31,7 @@ const OUTCOMES: readonly OutcomeRule[] = [
       /^ssh: |^(ssh|kex)_exchange_identification: |host key verification failed|permission denied \(|banner exchange/im,
     source: 'ssh(1), before anything ran',
   },
+  { kind: 'rejected', words: /this key does not allow the command/, source: 'config/ssh/far-shell.sh' },
   { kind: 'rejected', words: /accounting storage is disabled/i, source: 'recorded, cluster without accounting' },
   {
     kind: 'unknown',

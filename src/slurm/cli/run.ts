@@ -17,6 +17,8 @@ export type RunnerOptions = Place & {
   /** Of each of the two streams. */
   readonly maxOutputBytes: number;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where the programs are on another machine. Default: a shell of this one. */
+  readonly openShell?: () => StandingShell;
 };
 
 export type Runner = {
@@ -73,7 +75,7 @@ export function createRunner(options: RunnerOptions): Runner {
   /** One that somebody has ended meanwhile would leave a submission in doubt that never began. */
   function standing(): StandingShell {
     for (let shell = idle.pop(); shell; shell = idle.pop()) if (!shell.hasEnded()) return shell;
-    return openShell(environment);
+    return options.openShell?.() ?? openShell(environment);
   }
 
   return {

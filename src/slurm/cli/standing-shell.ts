@@ -32,6 +32,17 @@ export type Request = {
   readonly stdin: string | undefined;
   /** Of each of the two streams. */
   readonly maxOutputBytes: number;
+  /** For a shell whose requests say until when they count, in its own words. */
+  readonly expires?: string;
+};
+
+/** How a shell is started that understands `standing-shell.sh`'s requests. */
+export type ShellStart = {
+  readonly command: readonly [string, ...string[]];
+  /** What it reads before the first request. */
+  preamble(key: string): string;
+  /** Of one that ended by itself: by what a program it ran was ended. */
+  readonly endedBy: string;
 };
 
 export type ShellEnd =
@@ -46,19 +57,21 @@ const PROGRAM = fileURLToPath(new URL('standing-shell.sh', import.meta.url));
 /** Longer than any mark. */
 const MARK_BYTES = 64;
 
+const HERE: ShellStart = { command: ['/bin/sh', PROGRAM], preamble: (key) => `${key}\n`, endedBy: 'a signal' };
+
 /** Does not throw: a shell that cannot be started says so in the end of what it is given. */
-export function openShell(environment: Readonly<Record<string, string>>): StandingShell {
+export function openShell(environment: Readonly<Record<string, string>>, how: ShellStart = HERE): StandingShell {
   const key = randomBytes(16).toString('hex');
   let ended: ShellEnd | undefined;
   let toldOfEnd: (end: ShellEnd) => void = () => undefined;
 
-  const started = start(environment);
+  const started = start(environment, how.command);
   const shell = started instanceof Error ? undefined : started;
   if (started instanceof Error) ended = { how: 'not started', why: started.message };
   shell?.on('error', (error) => finish({ how: 'not started', why: error.message }));
-  shell?.on('close', (_code, signal) => finish({ how: 'killed', signal: signal ?? 'a signal' }));
+  shell?.on('close', (_code, signal) => finish({ how: 'killed', signal: signal ?? how.endedBy }));
   shell?.stdin?.on('error', () => undefined); // its end is told by `close`
-  shell?.stdin?.write(`${key}\n`);
+  shell?.stdin?.write(how.preamble(key));
 
   function finish(end: ShellEnd): void {
     ended ??= end;
@@ -66,7 +79,7 @@ export function openShell(environment: Readonly<Record<string, string>>): Standi
   }
 
   return {
-    begin({ program, words, stdin, maxOutputBytes }, told) {
+    begin({ program, words, stdin, maxOutputBytes, expires }, told) {
       // Nothing that runs can know it, and so print it.
       const tag = randomBytes(6).toString('hex');
       const settle = (end: ShellEnd): void => {
@@ -91,7 +104,8 @@ export function openShell(environment: Readonly<Record<string, string>>): Standi
       else {
         const bytes = stdin === undefined ? '-' : Buffer.byteLength(stdin);
         // The line break before it ends whatever a program left unread.
-        const request = `\n${key} ${tag} ${words.length} ${bytes}\n${lines.join('\n')}\n${stdin ?? ''}`;
+        const header = [key, tag, words.length, bytes, ...(expires === undefined ? [] : [expires])].join(' ');
+        const request = `\n${header}\n${lines.join('\n')}\n${stdin ?? ''}`;
         shell?.stdin?.write(request);
       }
       return { stdout: stdout.text, stderr: stderr.text };
@@ -115,9 +129,12 @@ export function openShell(environment: Readonly<Record<string, string>>): Standi
   };
 }
 
-function start(environment: Readonly<Record<string, string>>): ChildProcess | Error {
+function start(
+  environment: Readonly<Record<string, string>>,
+  [program, ...words]: ShellStart['command'],
+): ChildProcess | Error {
   try {
-    return spawn('/bin/sh', [PROGRAM], {
+    return spawn(program, words, {
       // `sbatch` notes the working directory for the job: one that exists on every node.
       cwd: '/',
       env: environment,
@@ -138,6 +155,7 @@ function hold(shell: ChildProcess | undefined, isHeld: boolean): void {
 
 function endOf(code: string, program: string): ShellEnd {
   if (code === 'absent') return { how: 'not started', why: `${program} is not there, or may not be run` };
+  if (code === 'late') return { how: 'killed', signal: 'its deadline' };
   const number = Number(code);
   const signal = Object.entries(constants.signals).find(([, value]) => value === number - 128)?.[0];
   return signal === undefined ? { how: 'exited', code: number } : { how: 'killed', signal };

@@ -4,28 +4,36 @@ import type { SlurmError } from '../slurm.ts';
 import type { HttpAnswer } from './http.ts';
 import { Envelope } from './json.ts';
 
-/**
- * What an error of Slurm's own means for the caller, by its number. First match wins; a number that is not here, of an
- * answer that says what it is, is a refusal. Source: slurm_errno.h; recorded, all versions.
- */
-const NUMBERS: readonly {
-  readonly numbers: readonly number[];
+type ErrorRule = {
   readonly kind: SlurmError['kind'];
+  readonly status?: number;
+  /** Of the number, both included. */
+  readonly from?: number;
+  readonly to?: number;
+  readonly words?: RegExp;
   readonly why: string;
-}[] = [
-  { numbers: [1800], kind: 'unreachable', why: 'no connection to the controller' },
-  { numbers: [1007], kind: 'unreachable', why: 'the token is not accepted' },
-  { numbers: [7000, 7001, 7002, 7003], kind: 'unreachable', why: 'no connection to the database' },
+};
+
+/**
+ * What an error of Slurm's own means for the caller. First match wins, what matches none is a refusal. Source:
+ * slurm_errno.h; recorded, all versions.
+ */
+const ERRORS: readonly ErrorRule[] = [
+  { kind: 'rejected', status: 400, why: 'the question itself is not understood: nobody was asked' },
+  { kind: 'unreachable', from: 1800, to: 1800, why: 'no connection to the controller' },
+  { kind: 'unreachable', from: 1007, to: 1007, why: 'the token is not accepted' },
+  { kind: 'unreachable', from: 7000, to: 7003, why: 'no connection to the database' },
+  { kind: 'unreachable', words: /in standby mode/i, why: 'another controller has to be asked' },
+  { kind: 'unreachable', words: /temporarily una|queue full/i, why: 'it was not taken, and may be later' },
   // The answer of the controller did not come, or not whole: it may have done what it was asked.
-  {
-    numbers: [-1, 1000, 1001, 1002, 1003, 1004, 1005, 1801, 1802, 1803, 5004],
-    kind: 'unknown',
-    why: 'unspecified, or half a dialogue',
-  },
+  { kind: 'unknown', from: -1, to: 999, why: 'unspecified, or an error of the operating system' },
+  { kind: 'unknown', from: 1000, to: 1999, why: 'half a dialogue' },
+  { kind: 'unknown', from: 5000, to: 5999, why: 'a socket; 22.05 says 5005 also of a token that is not accepted' },
 ];
 
-/** Said by 22.05 (500, -1) as of anything else: the same words stand for a token that is not accepted. */
+/** Said by 22.05 (500) as of anything else: the same numbers stand for a token that is not accepted. */
 const UNSPECIFIED = -1;
+const ZERO_BYTES = 5005;
 
 /** @returns the body; or what the errors in it, its status or its shape say, whatever the status was */
 export function readAnswer<S extends z.ZodType>(answer: HttpAnswer, shape: S): Result<z.output<S>, SlurmError> {
@@ -60,12 +68,17 @@ export function failureIn({ errors }: Envelope, status: number): SlurmError | un
   if (!first) return undefined;
   const number = numberOf(first);
   const message = errors.map(wordsOf).join('; ');
-  // Of what could not be read nothing was done.
-  if (status === 400 || (number === undefined && status < 500)) return { kind: 'rejected', message };
-  const row = NUMBERS.find(({ numbers }) => numbers.includes(number ?? UNSPECIFIED));
-  const hint = number === UNSPECIFIED ? ' (22.05 says the same of a token that is not accepted)' : '';
+  if (number === undefined && status < 500) return { kind: 'rejected', message };
+  const row = ERRORS.find((rule) => matches(rule, number ?? UNSPECIFIED, status, message));
+  const isAmbiguous = status === 500 && (number === UNSPECIFIED || number === ZERO_BYTES);
+  const hint = isAmbiguous ? ' (22.05 says the same of a token that is not accepted)' : '';
   return { kind: row?.kind ?? 'rejected', message: `${message}${hint}` };
 }
+
+const matches = (rule: ErrorRule, number: number, status: number, words: string): boolean =>
+  (rule.status === undefined || rule.status === status) &&
+  (rule.from === undefined || rule.to === undefined || (number >= rule.from && number <= rule.to)) &&
+  (rule.words === undefined || rule.words.test(words));
 
 export const numberOf = (error: Envelope['errors'][number]): number | undefined =>
   error.error_number ?? error.error_code;

@@ -5,7 +5,7 @@ import { type PhasedState, readState } from '../states.ts';
 import { ExitCode, Text, Time, Words } from './json.ts';
 
 /** A job as the controller tells it, in every version; 1 to 8 kB each, of which this is read. */
-export const JobRecord = z.looseObject({
+export const JobRecord = z.object({
   job_id: z.number(),
   name: Text,
   user_name: Text,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 /** Plain or null in 22.05; later `{set, infinite, number}`. Undefined: unset, without end, or 0, which is how times say it. */
 export const Quantity = z
-  .union([z.number(), z.null(), z.looseObject({ set: z.boolean(), infinite: z.boolean(), number: z.number() })])
+  .union([z.number(), z.null(), z.object({ set: z.boolean(), infinite: z.boolean(), number: z.number() })])
   .optional()
   .transform((value) => {
     if (typeof value === 'number') return value;

@@ -43,7 +43,7 @@ const NOTHING_NEW = /no job changes since/i;
 const Jobs = z.looseObject({ jobs: z.array(JobRecord) });
 /** Of everybody's jobs only ours are read. */
 const Listed = Envelope.extend({ jobs: z.array(z.unknown()), last_update: Quantity });
-const Owned = z.looseObject({ user_name: Text, name: Text });
+const Owned = z.object({ user_name: Text, name: Text });
 const Accounted = z.looseObject({ jobs: z.array(AccountedJob) });
 const Nodes = z.looseObject({ nodes: z.array(NodeRecord) });
 const Submitted = z.looseObject({ job_id: z.number() });
@@ -60,7 +60,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
   let version: ApiVersion | undefined;
   let token: Token | undefined;
   /** The last listing, for as long as slurmrestd says that nothing changed since. */
-  let known: { readonly jobs: readonly Job[]; readonly updatedAt: number } | undefined;
+  let known: Known | undefined;
 
   async function send(
     request: Omit<HttpRequest, 'headers'>,
@@ -124,7 +124,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
 
   async function listJobs(): Promise<Result<Listing, SlurmError>> {
     const askedAtMs = clock.now();
-    const since = known;
+    const since = known && askedAtMs - known.readAtMs < BELIEVED_MS ? known : undefined;
     const sent = await call(
       'GET',
       ({ name, tellsLastUpdate }) =>
@@ -134,12 +134,23 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     const { answer, user, api } = sent.value;
     const bytes = Buffer.byteLength(answer.text);
     const notices = noticesFor(api);
-    const listing = (all: readonly Job[]): Listing => ({ jobs: all, askedAtMs, bytes, ...(notices && { notices }) });
+    const credentialsEndMs = token?.expiresAtMs;
+    const listing = (all: readonly Job[]): Listing => ({
+      jobs: all,
+      askedAtMs,
+      bytes,
+      ...(credentialsEndMs !== undefined && { credentialsEndMs }),
+      ...(notices && { notices }),
+    });
     const read = readAnswer(answer, Listed);
     if (!read.ok) return read;
     const { jobs: records, warnings, last_update } = read.value;
-    if (warnings.some(({ description }) => NOTHING_NEW.test(description)))
-      return since ? ok(listing(since.jobs)) : err(doubtful('nothing changed since nothing'));
+    if (warnings.some(({ description }) => NOTHING_NEW.test(description))) {
+      // Another token may be another user's by now.
+      if (since?.user === user) return ok(listing(since.jobs));
+      known = undefined;
+      return err(doubtful('nothing changed since nothing was known'));
+    }
     if (warnings.length > 0 && records.length === 0)
       return err(doubtful(warnings.map(({ description }) => description).join('; ')));
     const jobs: Job[] = [];
@@ -152,7 +163,8 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       if (!job) return err(doubtful(`what it says of job ${whose.data.name} is not understood`));
       jobs.push(job);
     }
-    known = api.tellsLastUpdate && last_update ? { jobs, updatedAt: last_update } : undefined;
+    known =
+      api.tellsLastUpdate && last_update ? { jobs, user, updatedAt: last_update, readAtMs: askedAtMs } : undefined;
     return ok(listing(jobs));
   }
 
@@ -162,7 +174,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     if (!endsSoon && api.submission === 'structured') return undefined;
     return {
       ...(endsSoon && { credentialsEndMs: expiresAtMs }),
-      ...(api.submission === 'flat' && { cannotExclude: true }),
+      ...(api.submission === 'flat' && { cannotWarn: true }),
     };
   }
 
@@ -225,10 +237,11 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       if (answer.status === 200 && id.success && id.data.job_id > 0) {
         const ignored = ignoredIn(answer);
         if (ignored === undefined) return ok(String(id.data.job_id));
-        await call('DELETE', ({ name }) => `/slurm/${name}/job/${id.data.job_id}`);
+        const undone = await call('DELETE', ({ name }) => `/slurm/${name}/job/${id.data.job_id}`);
+        const gone = undone.ok && readAnswer(undone.value.answer, Cancelled).ok;
         return err({
-          kind: 'rejected',
-          message: `slurmrestd ignored a part of the job, which was cancelled: ${ignored}`,
+          kind: gone ? 'rejected' : 'unknown',
+          message: `slurmrestd ignored a part of the job, which ${gone ? 'was' : 'could not be'} cancelled: ${ignored}`,
         });
       }
       const read = readAnswer(answer, Submitted);
@@ -268,6 +281,17 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     close: http.close,
   };
 }
+
+type Known = {
+  readonly jobs: readonly Job[];
+  readonly user: string;
+  /** By the controller's clock, epoch, seconds. */
+  readonly updatedAt: number;
+  readonly readAtMs: number;
+};
+
+/** A controller whose clock is set back would see no change for as long. */
+const BELIEVED_MS = 120_000;
 
 const doubtful = (why: string): SlurmError => ({
   kind: 'unknown',

@@ -76,7 +76,8 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
   constraint: text('constraints'),
   'cpus-per-task': count('cpus_per_task'),
   dependency: text('dependency'),
-  exclude: structured((value) => ({ excluded_nodes: value.split(',') })),
+  // Words that 22.05 understands and its own document does not name; those it names for these it ignores or forbids.
+  exclude: structured((value) => ({ excluded_nodes: value.split(',') }), text('exclude_nodes')),
   exclusive: (value, version) => {
     if (value !== '') return 'only without a value';
     return version.submission === 'flat' ? { exclusive: 'exclusive' } : { shared: ['none'] };
@@ -100,9 +101,11 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
     return mebibytes === undefined ? 'it must be a size such as 64G' : { memory_per_tres: `gres/gpu:${mebibytes}` };
   }, memory('memory_per_gpu')),
   nice: (value) => (/^-?\d{1,9}$/.test(value) ? { nice: Number(value) } : 'only with a number'),
-  // 22.05 makes `requeue: false` a yes. Seen on the real one.
-  'no-requeue': (_value, version) => (version.submission === 'flat' ? { no_requeue: true } : { requeue: false }),
-  nodelist: structured((value) => ({ required_nodes: value.split(',') })),
+  'no-requeue': structured(
+    () => ({ requeue: false }),
+    () => ({ no_requeue: true }),
+  ),
+  nodelist: structured((value) => ({ required_nodes: value.split(',') }), text('nodelist')),
   // Words to 22.05 as well: the pair of numbers it documents is taken for one node.
   nodes: (value) => (/^\d{1,6}(?:-\d{1,6})?$/.test(value) ? { nodes: value } : 'it must be a number of nodes'),
   'ntasks-per-node': count('tasks_per_node'),
@@ -112,6 +115,7 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
   prefer: text('prefer'),
   qos: text('qos'),
   reservation: text('reservation'),
+  // 22.05 takes a signal for the steps alone, which are not to hear it: the batch shell is not warned. `Notices` says so.
   signal: structured(
     (value) => {
       const [, batch, signal, delay = '60'] = /^(B:)?(?:SIG)?([A-Z0-9]+)(?:@(\d{1,5}))?$/.exec(value) ?? [];
@@ -121,7 +125,6 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
         kill_warning_delay: quantity(Number(delay)),
         ...(batch && { kill_warning_flags: ['BATCH_JOB'] }),
       };
-      // 22.05 can warn steps, not the batch shell: it gets no warning, and TERM at the end as ever.
     },
     (value) => (value.startsWith('B:') ? {} : { signal: value }),
   ),

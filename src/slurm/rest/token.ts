@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
-import type { Clock } from '../../clock.ts';
+import { type Clock, withinMs } from '../../clock.ts';
 import { err, ok, type Result } from '../../result.ts';
 
 /** Who we are to slurmrestd, and until when. */
@@ -35,6 +35,7 @@ const PRIVILEGED = ['root', 'slurm'];
 const LONGEST_NOTICE_SECONDS = 86_400;
 const NOTICED_PART = 4;
 const LONGEST_BYTES = 16_384;
+const READ_MS = 5_000;
 const HOW = 'write a new one there: `scontrol token lifespan=SECONDS` prints it';
 
 /** Source: `scontrol token`, auth/jwt: `exp` and `iat` in epoch seconds, `sun` the user. */
@@ -44,7 +45,17 @@ const Claims = z.looseObject({ exp: z.number().optional(), iat: z.number().optio
 export function createTokenFile({ file, clock, user, privileged }: TokenFileOptions): TokenFile {
   let kept: { readonly print: string; readonly token: Result<Token, string> } | undefined;
 
-  async function fresh(): Promise<Result<Token, string>> {
+  /** One at a time: a file system that is silent shall hold one of Node's few threads, not all. */
+  let looking: Promise<Result<Token, string>> | undefined;
+
+  function fresh(): Promise<Result<Token, string>> {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  }
+
+  async function look(): Promise<Result<Token, string>> {
     try {
       const { ino, mtimeMs, size } = await stat(file);
       if (size > LONGEST_BYTES) return err(`${file} is too long for a token`);
@@ -59,7 +70,8 @@ export function createTokenFile({ file, clock, user, privileged }: TokenFileOpti
 
   return {
     async read() {
-      const token = await fresh();
+      const token =
+        (await withinMs(clock, READ_MS, fresh())) ?? err(`${file} cannot be read: its file system is silent`);
       if (!token.ok || token.value.expiresAtMs === undefined || token.value.expiresAtMs > clock.now()) return token;
       return err(`the token in ${file} expired at ${new Date(token.value.expiresAtMs).toISOString()}; ${HOW}`);
     },

@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts';
 import type { Deps } from '../../controller/deps.ts';
 import type { Store } from '../../store/store.ts';
 import { deploymentMetrics } from './deployments.ts';
-import { NAME, queueMeter } from './queue.ts';
+import { NAME, queueMeters } from './queue.ts';
 import { slurmMetrics } from './slurm.ts';
 import { storeMetrics } from './store.ts';
 
@@ -30,7 +30,7 @@ export function createMetrics({ clock, version, store, leads, rulesTrouble }: Me
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const meter = queueMeter(registers);
+  const meterOf = queueMeters(registers);
   const calls = slurmMetrics(registers, clock);
   const writes = storeMetrics(registers);
   new Gauge({
@@ -61,7 +61,12 @@ export function createMetrics({ clock, version, store, leads, rulesTrouble }: Me
   const look = deploymentMetrics(registers, store);
 
   return {
-    metered: (deps) => ({ ...deps, meter, slurm: calls(deps.slurm), store: writes(deps.store) }),
+    metered: (deps) => ({
+      ...deps,
+      meter: meterOf(deps.slurm.cluster),
+      slurm: calls(deps.slurm),
+      store: writes(deps.store),
+    }),
     async page() {
       await look();
       return { text: await registry.metrics(), type: registry.contentType };

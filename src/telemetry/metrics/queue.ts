@@ -5,8 +5,8 @@ import type { QueueMeter } from '../../controller/queue.ts';
 export const NAME = 'vllmdeployment';
 const TURN_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60];
 
-/** Turns and those who wait for one, under the names of controller-runtime. */
-export function queueMeter(registers: Registry[]): QueueMeter {
+/** Turns and those who wait for one, under the names of controller-runtime. @returns makes one a queue; they are told as a whole */
+export function queueMeters(registers: Registry[]): (cluster: string) => QueueMeter {
   const labelNames = ['name'];
   const name = { name: NAME };
   const controller = { controller: NAME };
@@ -54,11 +54,13 @@ export function queueMeter(registers: Registry[]): QueueMeter {
   const allowed = new Gauge({
     name: 'vllm_slurm_calls_per_second_allowed',
     help: 'Calls of SLURM over time; below `limits.slurmCallsPerSecond` while it answers slowly.',
+    labelNames: ['cluster'],
     registers,
   });
   const held = new Gauge({
     name: 'vllm_slurm_calls_waiting',
     help: 'Submissions and cancels that wait for a place or their turn.',
+    labelNames: ['cluster'],
     registers,
   });
   // A counter that has never counted is there all the same: alerts on its growth need the zero.
@@ -66,26 +68,33 @@ export function queueMeter(registers: Registry[]): QueueMeter {
   for (const counter of [adds, retries]) counter.inc(name, 0);
   errors.inc(controller, 0);
   for (const result of ['success', 'requeue_after', 'error']) turns.inc({ ...controller, result }, 0);
-  return {
-    added(waiting) {
-      depth.set(name, waiting);
-      adds.inc(name);
-    },
-    taken(waiting, waitedMs) {
-      depth.set(name, waiting);
-      waited.observe(name, waitedMs / 1000);
-    },
-    paced(perSecond, waiting) {
-      allowed.set(perSecond);
-      held.set(waiting);
-    },
-    turned(result, tookMs) {
-      worked.observe(name, tookMs / 1000);
-      took.observe(controller, tookMs / 1000);
-      turns.inc({ ...controller, result });
-      if (result !== 'error') return;
-      errors.inc(controller);
-      retries.inc(name);
-    },
+  return (cluster) => {
+    let known = 0;
+    const waits = (waiting: number): void => {
+      depth.inc(name, waiting - known);
+      known = waiting;
+    };
+    return {
+      added(waiting) {
+        waits(waiting);
+        adds.inc(name);
+      },
+      taken(waiting, waitedMs) {
+        waits(waiting);
+        waited.observe(name, waitedMs / 1000);
+      },
+      paced(perSecond, waiting) {
+        allowed.set({ cluster }, perSecond);
+        held.set({ cluster }, waiting);
+      },
+      turned(result, tookMs) {
+        worked.observe(name, tookMs / 1000);
+        took.observe(controller, tookMs / 1000);
+        turns.inc({ ...controller, result });
+        if (result !== 'error') return;
+        errors.inc(controller);
+        retries.inc(name);
+      },
+    };
   };
 }

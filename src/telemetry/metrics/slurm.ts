@@ -10,48 +10,61 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
   const durations = new Histogram({
     name: 'vllm_slurm_call_duration_seconds',
     help: 'Of calls to SLURM, by call and result.',
-    labelNames: ['call', 'result'],
+    labelNames: ['cluster', 'call', 'result'],
     buckets: CALL_SECONDS,
     registers,
   });
   const submissions = new Counter({
     name: 'vllm_slurm_submissions_total',
     help: 'Submissions by result; `unknown` may have landed.',
-    labelNames: ['result'],
+    labelNames: ['cluster', 'result'],
     registers,
   });
   const jobs = new Gauge({
     name: 'vllm_slurm_jobs',
     help: 'Jobs in the last complete listing, by state.',
-    labelNames: ['state'],
+    labelNames: ['cluster', 'state'],
     registers,
   });
-  let listedBytes: number | undefined;
+  const listedBytes = new Map<string, number>();
   new Gauge({
     name: 'vllm_slurm_listing_bytes',
     help: 'Read for the last complete listing; absent where nothing is sent over.',
+    labelNames: ['cluster'],
     registers,
     collect() {
-      if (listedBytes === undefined) this.remove();
-      else this.set(listedBytes);
+      for (const [cluster, bytes] of listedBytes) this.set({ cluster }, bytes);
     },
   });
-  let listedMs: number | undefined;
+  const credentialsEndMs = new Map<string, number>();
+  new Gauge({
+    name: 'vllm_slurm_credentials_end_timestamp_seconds',
+    help: 'When the token SLURM knows the operator by ends; absent where there is none, or it has no end.',
+    labelNames: ['cluster'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [cluster, endMs] of credentialsEndMs) this.set({ cluster }, endMs / 1000);
+    },
+  });
+  const listedMs = new Map<string, number>();
   new Gauge({
     name: 'vllm_slurm_listing_age_seconds',
     help: 'Since the last complete listing; absent before the first.',
+    labelNames: ['cluster'],
     registers,
     collect() {
-      if (listedMs === undefined) this.remove();
-      else this.set(Math.max(0, clock.now() - listedMs) / 1000);
+      for (const [cluster, atMs] of listedMs) this.set({ cluster }, Math.max(0, clock.now() - atMs) / 1000);
     },
   });
   return (slurm) => {
+    const { cluster } = slurm;
+    let told: ReadonlySet<string> = new Set();
     const timed = async <T, E extends { readonly kind: string }>(call: string, ask: () => Promise<Result<T, E>>) => {
       const beganMs = clock.now();
       const answer = await ask();
       const result = answer.ok ? 'ok' : answer.error.kind;
-      durations.observe({ call, result }, Math.max(0, clock.now() - beganMs) / 1000);
+      durations.observe({ cluster, call, result }, Math.max(0, clock.now() - beganMs) / 1000);
       return answer;
     };
     return {
@@ -59,17 +72,21 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
       async listJobs() {
         const listing = await timed('listJobs', () => slurm.listJobs());
         if (!listing.ok) return listing;
-        listedMs = listing.value.askedAtMs;
-        listedBytes = listing.value.bytes;
-        jobs.reset();
-        for (const { state } of listing.value.jobs) jobs.inc({ state });
+        listedMs.set(cluster, listing.value.askedAtMs);
+        for (const state of told) jobs.remove({ cluster, state });
+        told = new Set(listing.value.jobs.map(({ state }) => state));
+        for (const { state } of listing.value.jobs) jobs.inc({ cluster, state });
+        const { credentialsEndMs: endMs } = listing.value;
+        if (endMs === undefined) credentialsEndMs.delete(cluster);
+        else credentialsEndMs.set(cluster, endMs);
+        if (listing.value.bytes !== undefined) listedBytes.set(cluster, listing.value.bytes);
         return listing;
       },
       describe: (refs) => timed('describe', () => slurm.describe(refs)),
       history: (names, sinceMs) => timed('history', () => slurm.history(names, sinceMs)),
       async submit(submission) {
         const answer = await timed('submit', () => slurm.submit(submission));
-        submissions.inc({ result: answer.ok ? 'ok' : answer.error.kind });
+        submissions.inc({ cluster, result: answer.ok ? 'ok' : answer.error.kind });
         return answer;
       },
       cancel: (ref) => timed('cancel', () => slurm.cancel(ref)),

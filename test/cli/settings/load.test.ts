@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type FlagSettings, loadSettings, type Surroundings } from '../../../src/cli/settings/load.ts';
-import { Settings } from '../../../src/config.ts';
+import { eachCluster, Settings } from '../../../src/config.ts';
 
 let home: string;
 let here: string;
@@ -177,4 +177,54 @@ test('values of variables named for secrets are known, so that the log can leave
   writeFileSync(path.join(here, '.env'), 'HF_TOKEN=hf_from_dotenv\n');
   const loaded = loadSettings(around({ OTHER_API_KEY: 'from-environment', PATH: '/usr/bin' }), flags());
   assert.deepEqual(loaded.ok && loaded.value.secrets, ['hf_from_dotenv', 'from-environment']);
+});
+
+test('several clusters stand in a file, each with what is its own', () => {
+  usualFile(`
+defaults: {account: a1, time: 1:00:00}
+clusters:
+  - {name: alps, commandPrefix: [ssh, alps], defaults: {account: a2}, portRange: 21000-22000}
+  - {name: jura, type: local, tickSeconds: 3, slurmCalls: 2, logDirectory: ../../logs}
+`);
+  const loaded = loadSettings(around(), flags());
+  assert.ok(loaded.ok);
+  const state = path.join(home, '.local', 'state', 'vllm-slurm');
+  assert.deepEqual(
+    eachCluster(loaded.value.settings).map((its) => [
+      ...[its.cluster.name, its.cluster.type, its.defaults, its.portRange, its.intervals.tickSeconds],
+      ...[its.limits.slurmCalls, its.logDirectory, its.secretDirectory, its.local.directory],
+    ]),
+    [
+      [
+        ...['alps', 'auto', { account: 'a2', partitions: [], time: '1:00:00' }, { low: 21_000, high: 22_000 }, 10, 4],
+        ...[path.join(state, 'logs'), path.join(state, 'secrets'), path.join(state, 'local')],
+      ],
+      [
+        ...['jura', 'local', { account: 'a1', partitions: [], time: '1:00:00' }, { low: 20_000, high: 30_000 }, 3, 2],
+        ...[path.join(home, 'logs'), path.join(state, 'secrets', 'jura'), path.join(state, 'local', 'jura')],
+      ],
+    ],
+  );
+});
+
+test('one cluster and several at once, a name twice, and a place for secrets that two share are told', () => {
+  const problems = (text: string, given: Record<string, string> = {}) => {
+    usualFile(text);
+    const loaded = loadSettings(around(), flags(given));
+    return loaded.ok ? [] : loaded.error.map(({ where, key, message }) => `${path.basename(where)} ${key}: ${message}`);
+  };
+  const both =
+    'is for one cluster, and `clusters` lists several: say what it says in an item of the list, and leave it out';
+  assert.deepEqual(problems('clusters: [{name: a}]\ncluster: {type: local}\n'), [
+    `operator.yaml:2 cluster.type: ${both}`,
+  ]);
+  assert.deepEqual(problems('clusters: [{name: a}]\n', { 'cluster.type': 'local' }), [
+    `--set cluster.type cluster.type: ${both}`,
+  ]);
+  assert.deepEqual(problems('clusters:\n- {name: a}\n- {name: a}\n'), [
+    'operator.yaml:3 clusters.1.name: "a" is a cluster already',
+  ]);
+  assert.deepEqual(problems('clusters:\n- {name: a, secretDirectory: /s}\n- {name: b, secretDirectory: /s}\n'), [
+    'operator.yaml:3 clusters.1.secretDirectory: is that of cluster a already, and each removes what is not its own',
+  ]);
 });

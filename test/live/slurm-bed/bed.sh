@@ -23,7 +23,7 @@
 #   BED_NODES=4        node001, node002, ...: 16 CPUs and 64 GB each, as far as SLURM believes
 #   BED_GPUS=4         fake GPUs a node (twins of /dev/null); 0: none
 #   BED_ACCOUNTING=0   1: slurmdbd, account `ml`, users root, nobody and games, QOS `tiny` (one job a user)
-#   BED_REST=0         1: slurmrestd on 127.0.0.1:BED_REST_PORT (in BED_DIR/settings), with tokens (auth/jwt)
+#   BED_REST=0         1: slurmrestd on 127.0.0.1:BED_REST_PORT (in BED_DIR/settings), with tokens (auth/jwt), and on BED_DIR/rest/socket
 #   BED_MIN_JOB_AGE=300  seconds an ended job stays on record
 #   BED_MESSAGE_TIMEOUT=10  seconds until a client gives up on a silent controller
 #   BED_TASK_PROLOG    a program whose `export NAME=value` lines every job gets; default: none
@@ -164,7 +164,7 @@ down() {
   for name in $(node_names); do end_daemon "slurmd-$name"; done
   for pid in $(job_processes); do kill -KILL "$pid" 2>/dev/null || true; done
   retry 10 no_job_processes || die "still running: $(job_processes | tr '\n' ' ')"
-  for name in slurmrestd slurmdbd mariadbd munged; do end_daemon "$name"; done
+  for name in slurmrestd slurmrestd-local slurmdbd mariadbd munged; do end_daemon "$name"; done
   rm -f "$settings"
 }
 
@@ -187,7 +187,7 @@ case $command in
   ctld-thaw) kill -CONT "$(pid_of slurmctld)" ;;
   dbd-stop) end_daemon slurmdbd ;;
   dbd-start) start_dbd "$BED_DBD_PORT" ;;
-  rest-stop) end_daemon slurmrestd ;;
+  rest-stop) for name in slurmrestd slurmrestd-local; do end_daemon "$name"; done ;;
   rest-start) start_rest "$BED_REST_PORT" ;;
   node-down) scontrol update "NodeName=${2:?which node}" State=DOWN Reason=bed ;;
   # A node that came back by itself cannot be resumed, which is as good.

@@ -42,6 +42,8 @@ export type Bed = {
   asUser(...command: readonly string[]): Promise<string>;
   /** Where slurmrestd answers, with `rest`. */
   readonly restUrl: string;
+  /** Of a slurmrestd of `nobody`'s own, without tokens. */
+  readonly restSocket: string;
   /** What `scontrol token` gives: root may ask for anybody's. */
   token(user: string, lifespanSeconds: number): Promise<string>;
   stopRest(): Promise<void>;
@@ -122,6 +124,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     version: (await run('sinfo', '--version')).replace(/^\S+ /, ''),
     env,
     restUrl: `http://127.0.0.1:${restPort}`,
+    restSocket: `${directory}/rest/socket`,
     async token(user, lifespanSeconds) {
       const said = await run('scontrol', 'token', `username=${user}`, `lifespan=${lifespanSeconds}`);
       return said.replace('SLURM_JWT=', '').trim();

@@ -30,6 +30,8 @@ const MAY_DIFFER: readonly RegExp[] = [
   /^(JobId|JobName|AllocNode:Sid|SubmitLine|Command|Std(In|Err)|Priority)$/,
   // When and where it came to run.
   /^(\w*Time|LastSchedEval|Scheduler|NodeList|SchedNodeList|BatchHost|JobState|Reason|Dependency|Partition)$/,
+  // 22.05 multiplies by the nodes only when it starts a job that slurmrestd brought.
+  /^(NumCPUs|TRES)$/,
   // Words of a comment or of the command line, which have no quotes around them.
   /^(--|uid$|gen$)/,
   // Defaults that only one of the two writes down: no step is killed for another's want of memory; CPUs as a kind of TRES.

@@ -108,6 +108,12 @@ test('a good exit code does not outweigh words of failure, and a warning is no f
   assert.deepEqual([failureOf(away)?.kind, failureOf(warned)], ['unreachable', undefined]);
 });
 
+test('what a restricted key does not allow is refused, for good', () => {
+  const denied = ran('sbatch', 77, 'vllm-slurm: this key does not allow the command\n');
+  const message = 'vllm-slurm: this key does not allow the command';
+  assert.deepEqual(readSubmission(denied), { ok: false, error: { kind: 'rejected', message } });
+});
+
 test('a cluster without accounting refuses, so that nobody waits for it', () => {
   const message = 'Slurm accounting storage is disabled';
   assert.deepEqual(failureOf(ran('sacct', 1, `${message}\n`)), { kind: 'rejected', message });

@@ -40,6 +40,27 @@ describe('what slurmrestd’s answers mean', () => {
     ['a status alone', 503, '{}', 'unknown'],
     ['another shape', 200, '{"jobs": "none"}', 'unknown'],
     ['an error within a 200', 200, '{"jobs": [], "errors": [{"error": "x", "error_number": 5004}]}', 'unknown'],
+    [
+      'a question not understood, which 22.05 begins with -1',
+      400,
+      '{"errors": [{"error": "Invalid SIGNAL specification", "error_code": -1}, {"error_code": 9001}]}',
+      'rejected',
+    ],
+    ['zero bytes from the controller', 500, '{"errors": [{"error": "Zero Bytes", "error_code": 5005}]}', 'unknown'],
+    ['a connection reset', 500, '{"errors": [{"error": "Connection reset by peer", "error_number": 104}]}', 'unknown'],
+    ['a shutdown in mid-dialogue', 502, '{"errors": [{"error": "x", "error_number": 1804}]}', 'unknown'],
+    [
+      'a standby',
+      500,
+      '{"errors": [{"error": "Slurm controller in standby mode", "error_number": 2044}]}',
+      'unreachable',
+    ],
+    [
+      'a full queue',
+      500,
+      '{"errors": [{"error": "Slurm temporarily unable to accept job", "error_number": 2026}]}',
+      'unreachable',
+    ],
     ['an error without a number', 400, '{"errors": [{"description": "Unknown key"}]}', 'rejected'],
     // 22.05, of `exclusive: "true"`.
     ['a job that could not be read', 400, '{"errors": [{"error": "Unspecified error", "error_code": -1}]}', 'rejected'],

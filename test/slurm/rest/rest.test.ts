@@ -5,6 +5,7 @@ import { after, describe, it } from 'node:test';
 import { systemClock } from '../../../src/clock.ts';
 import { createSlurmRest, type SlurmRestOptions } from '../../../src/slurm/rest/rest.ts';
 import type { Slurm } from '../../../src/slurm/slurm.ts';
+import { createManualClock } from '../../gen/manual-clock.ts';
 import { recorded } from '../cli/recorded.ts';
 import { answer, job, type RecordedVersion } from './recorded.ts';
 
@@ -118,6 +119,30 @@ describe('a listing by slurmrestd', () => {
     assert.deepEqual(asked, ['', '?update_time=1800000000', '?update_time=1800000000']);
   });
 
+  it('keeps nothing for another user, whose token has taken the place of the last', async () => {
+    const users = ['vllm', 'vllm', 'ann', 'ann'];
+    const unchanged = listing([], { warnings: [{ description: 'No job changes since update_time[1800000000]=…' }] });
+    const replies = [listing([LISTED]), unchanged, listing([LISTED])];
+    const about = {
+      token: async () => ({ ok: true, value: { value: SECRET, user: users.shift() ?? 'ann' } }) as const,
+    };
+    const { slurm } = await facing('24.11.5', { 'GET jobs': (...call) => says(200, replies.shift())(...call) }, about);
+    const seen = [await slurm.listJobs(), await slurm.listJobs(), await slurm.listJobs()];
+    assert.deepEqual(
+      seen.map((listed) => (listed.ok ? listed.value.jobs.length : listed.error.kind)),
+      [1, 'unknown', 0],
+    );
+  });
+
+  it('is read whole again after a while: a controller whose clock was set back sees no change', async () => {
+    const clock = createManualClock(1_800_000_000_000);
+    const { slurm, said } = await facing('24.11.5', { 'GET jobs': says(200, listing([LISTED])) }, { clock });
+    await slurm.listJobs();
+    await clock.advance(121_000);
+    await slurm.listJobs();
+    assert.deepEqual(said.map(({ path }) => path.replace(/^.*jobs\//, '')).slice(1), ['', '']);
+  });
+
   for (const [what, reply, kind] of [
     [
       'is empty with a warning',
@@ -168,12 +193,15 @@ describe('a listing by slurmrestd', () => {
     assert.equal(said.filter(({ path }) => path.includes('openapi')).length, 2);
   });
 
-  it('is told what people should know: a token that ends, a version that cannot keep jobs off nodes', async () => {
+  it('is told what people should know: a token that ends, a version that cannot warn jobs', async () => {
     const token = { value: SECRET, user: 'vllm', expiresAtMs: Date.now() + 60_000, noticedFromMs: Date.now() - 1 };
     const about = { token: async () => ({ ok: true, value: token }) as const };
     const { slurm } = await facing('22.05.8', { 'GET jobs': says(200, { jobs: [], errors: [] }) }, about);
     const listed = await slurm.listJobs();
-    assert.deepEqual(listed.ok && listed.value.notices, { credentialsEndMs: token.expiresAtMs, cannotExclude: true });
+    assert.deepEqual(listed.ok && [listed.value.credentialsEndMs, listed.value.notices], [
+      token.expiresAtMs,
+      { credentialsEndMs: token.expiresAtMs, cannotWarn: true },
+    ]);
   });
 });
 
@@ -202,6 +230,14 @@ describe('a submission to slurmrestd', () => {
     assert.ok(!submitted.ok && submitted.error.kind === 'rejected');
     assert.match(submitted.error.message, /ignored a part of the job, which was cancelled: Ignoring unknown field/);
     assert.equal(said.at(-1)?.path, '/slurm/v0.0.42/job/41');
+  });
+
+  it('of which a part was ignored and that cannot be cancelled is in doubt', async () => {
+    const { slurm } = await facing('24.11.5', {
+      'POST job/submit': recordedReply('24.11.5', 'submit-err-unknown-field'),
+      'DELETE job': recordedReply('24.11.5', 'err-controller-down-submit'),
+    });
+    assert.equal(await kindOf(slurm.submit(SUBMISSION)), 'unknown');
   });
 
   for (const [what, reply] of [

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -56,6 +57,17 @@ describe('a token', () => {
       assert.ok(!refused.error.includes(text));
     });
   }
+
+  it('is not waited for without end where its file system is silent', async () => {
+    const silent = path.join(directory, 'silent');
+    execFileSync('mkfifo', [silent]);
+    const tokens = createTokenFile({ file: silent, clock, privileged: false });
+    const both = [tokens.read(), tokens.read()];
+    await clock.advance(5_000);
+    for (const token of await Promise.all(both))
+      assert.deepEqual(token, { ok: false, error: `${silent} cannot be read: its file system is silent` });
+    await writeFile(silent, '');
+  });
 
   it('of root may be used by whoever insists', async () => {
     assert.ok((await read(jwt({ ...life, sun: 'root' }), { privileged: true })).ok);

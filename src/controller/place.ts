@@ -1,0 +1,62 @@
+import type { Resource } from '../api/resource.ts';
+import type { Whereabouts } from '../decide/observation.ts';
+import type { Known } from '../result.ts';
+import type { SlurmError } from '../slurm/slurm.ts';
+import type { TenancyRules } from './deps.ts';
+
+/** A controller's cluster among all that the operator has. */
+export type Place = {
+  readonly cluster: string;
+  /** This controller alone takes its turns. */
+  isHere(resource: Resource): boolean;
+  /** Nobody knows better: its jobs here are no orphans. */
+  mayHaveJobs(resource: Resource): boolean;
+  /** The cluster its status names is no longer in the settings: nobody can ask it. */
+  lost(resource: Resource): Known<never, SlurmError> | undefined;
+  whereabouts(resource: Resource, hasJobsHere: boolean): Whereabouts;
+  /** Who may ask for what on the cluster the spec wants. */
+  tenancy(resource: Resource): TenancyRules | undefined;
+  /** Its status names another cluster now. */
+  handedOver(resource: Resource): void;
+};
+
+/** What the others know of a cluster. */
+export type Neighbour = {
+  readonly tenancy: TenancyRules | undefined;
+  answers(): boolean;
+  /** Jobs of the resource live there, by the last listing that was believed. */
+  shows(resource: Resource): boolean;
+  wake(resource: Resource): void;
+};
+
+/** @param neighbours every cluster of the settings by its name, the default first, this one included */
+export function placeAmong(cluster: string, neighbours: ReadonlyMap<string, Neighbour>): Place {
+  const first = (): string | undefined => neighbours.keys().next().value;
+  const homeOf = ({ status }: Resource): string | undefined =>
+    status.cluster !== undefined && neighbours.has(status.cluster) ? status.cluster : first();
+  const isLost = ({ status }: Resource): boolean => status.cluster !== undefined && !neighbours.has(status.cluster);
+  return {
+    cluster,
+    isHere: (resource) => homeOf(resource) === cluster,
+    mayHaveJobs: (resource) =>
+      resource.status.cluster === undefined || resource.status.cluster === cluster || isLost(resource),
+    lost(resource) {
+      if (!isLost(resource)) return undefined;
+      const names = [...neighbours.keys()].join(', ');
+      const message = `its jobs are on cluster ${resource.status.cluster}, which is none of the operator's (${names})`;
+      return { known: false, why: { kind: 'unreachable', message }, sinceMs: 0 };
+    },
+    whereabouts(resource, hasJobsHere) {
+      const isNamed = resource.status.cluster !== undefined;
+      const others = [...neighbours].filter(([name]) => name !== cluster);
+      return {
+        here: cluster,
+        recorded: isLost(resource) ? resource.status.cluster : neighbours.size === 1 ? undefined : cluster,
+        clusters: new Map([...neighbours].map(([name, neighbour]) => [name, neighbour.answers()])),
+        foundOn: isNamed || hasJobsHere ? undefined : others.find(([, other]) => other.shows(resource))?.[0],
+      };
+    },
+    tenancy: ({ spec }) => (neighbours.get(spec?.slurm.cluster ?? cluster) ?? neighbours.get(cluster))?.tenancy,
+    handedOver: (resource) => neighbours.get(homeOf(resource) ?? '')?.wake(resource),
+  };
+}

@@ -1,0 +1,23 @@
+import { type Clock, steadyClock } from '../clock.ts';
+import { createTurnstile } from '../probe/turnstile.ts';
+import { createRunner, type Runner, type RunnerOptions } from '../slurm/cli/run.ts';
+import type { SshConnection } from './connection.ts';
+import { openFarShell } from './far-shell.ts';
+
+/** With the connection's own, below what sshd grants a connection unasked (MaxSessions 10). */
+const ABREAST = 7;
+
+/** Runs commands over there, several at a time over the one connection; the others wait their turn. */
+export function createFarRunner(
+  options: Omit<RunnerOptions, 'commandPrefix' | 'openShell'> & {
+    readonly connection: SshConnection;
+    /** For spans of time. */
+    readonly spans?: Clock;
+  },
+): Runner {
+  const { connection, timeoutMs, spans = steadyClock } = options;
+  const openShell = () => openFarShell({ connection, timeoutMs, clock: spans });
+  const runner = createRunner({ ...options, commandPrefix: [], openShell });
+  const turnstile = createTurnstile(ABREAST);
+  return { run: (command) => turnstile.pass(() => runner.run(command)), close: runner.close };
+}
