@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, test as declareTest, describe } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Job, JobEnding, JobRef } from '../../src/slurm/job.ts';
 import type { Listing, Slurm } from '../../src/slurm/slurm.ts';
@@ -35,13 +35,29 @@ export type SlurmContractOptions = {
   readonly historyHasNoExitCodes?: true;
   /** `rejected` from `history` is right only where no accounting is kept. */
   readonly keepsAccounting?: true;
+  /** Tests side by side; default 1. Only where time passes by itself. */
+  readonly atOnce?: number;
+  /** Hears how each test ended. */
+  told?(test: string, isKept: boolean): void;
 };
 
 /** The suite every adapter of the `Slurm` port is held to. Jobs are named after the run, so that a bed may be shared. */
 export function slurmContract(name: string, make: () => Promise<SlurmBed>, options: SlurmContractOptions = {}): void {
-  const { deadlineMs = 60_000, shortestTime = '0:02' } = options;
+  const { deadlineMs = 60_000, shortestTime = '0:02', atOnce = 1, told } = options;
 
-  describe(`the Slurm port, ${name}`, () => {
+  function test(sentence: string, body: () => Promise<void>): void {
+    declareTest(sentence, async () => {
+      let isKept = false;
+      try {
+        await body();
+        isKept = true;
+      } finally {
+        told?.(sentence, isKept);
+      }
+    });
+  }
+
+  describe(`the Slurm port, ${name}`, { concurrency: atOnce }, () => {
     let bed: SlurmBed;
     const run = Date.now().toString(36);
     let count = 0;
@@ -55,7 +71,13 @@ export function slurmContract(name: string, make: () => Promise<SlurmBed>, optio
     const freshName = (): string => `vllm.contract-${run}.job.r0.a${++count}`;
 
     function script(jobName: string, kind: ScriptKind, lines: readonly string[] = []): string {
-      const directives = [`--job-name=${jobName}`, `--comment="${commentOf(jobName)}"`, '--no-requeue', ...lines];
+      const directives = [
+        `--job-name=${jobName}`,
+        `--comment="${commentOf(jobName)}"`,
+        '--no-requeue',
+        '--output=/dev/null',
+        ...lines,
+      ];
       return [
         '#!/bin/bash',
         ...directives.map((line) => `#SBATCH ${line}`),

@@ -1,31 +1,68 @@
-import { describe } from 'node:test';
-import { systemClock } from '../../src/clock.ts';
-import { createSlurmCli } from '../../src/slurm/cli/cli.ts';
+import { after, describe } from 'node:test';
 import { slurmContract } from '../contract/slurm.ts';
-import { startBed, whyNoBed } from './slurm-bed/bed.ts';
+import { BED_VERSIONS, type Bed, type BedVersion, startBed, whyNoBed } from './slurm-bed/bed.ts';
+import { ADAPTERS, type AdapterName } from './slurm-bed/places.ts';
+import { sameJobTests } from './slurm-bed/same-job.ts';
 import { SCRIPTS } from './slurm-bed/scripts.ts';
+import { createTable } from './slurm-bed/table.ts';
 
-describe('on real SLURM', { skip: whyNoBed() ?? false }, () => {
-  slurmContract(
-    'its own programs',
-    async () => {
-      const bed = await startBed();
-      const slurm = createSlurmCli({
-        cluster: 'bed',
-        clock: systemClock,
-        environment: { PATH: process.env.PATH, ...bed.env },
-      });
-      return {
-        slurm,
-        script: (kind) => SCRIPTS[kind],
-        nodeNames: bed.nodeNames,
-        async close() {
-          await slurm.close();
-          await bed.stop();
+/**
+ * The port on real SLURM: each version, each adapter, side by side, for most of it is waiting for SLURM. What may differ
+ * is said here, in one place, and nothing else may.
+ */
+const KNOWN_DIFFERENCES: Readonly<Record<string, { readonly historyHasNoExitCodes: true }>> = {
+  '22.05 REST': { historyHasNoExitCodes: true },
+};
+
+const adapters = Object.keys(ADAPTERS) as readonly AdapterName[];
+const columnOf = (version: BedVersion, adapter: AdapterName): string => `${version} ${adapter}`;
+
+describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 9 }, () => {
+  const table = createTable(BED_VERSIONS.flatMap((version) => adapters.map((adapter) => columnOf(version, adapter))));
+  const beds = new Map<BedVersion, Promise<Bed>>();
+  const bedOf = (version: BedVersion): Promise<Bed> => {
+    const bed = beds.get(version) ?? startBed({ version, rest: true, accounting: true });
+    beds.set(version, bed);
+    return bed;
+  };
+
+  after(async () => {
+    const up = (await Promise.allSettled(beds.values())).flatMap((one) =>
+      one.status === 'fulfilled' ? one.value : [],
+    );
+    const are = up.map((bed) => bed.version).join(', ');
+    process.stdout.write(`${[`SLURM ${are}`, ...table.lines()].join('\n')}\n`);
+    for (const { reason } of (await Promise.allSettled(up.map((bed) => bed.stop()))).filter(isRejected)) throw reason;
+  });
+
+  for (const version of BED_VERSIONS) {
+    for (const adapter of adapters) {
+      const column = columnOf(version, adapter);
+      slurmContract(
+        column,
+        async () => {
+          const bed = await bedOf(version);
+          const slurm = await ADAPTERS[adapter](bed);
+          return { slurm, script: (kind) => SCRIPTS[kind], nodeNames: bed.nodeNames, close: slurm.close };
         },
-      };
-    },
-    // SLURM counts a limit in minutes and looks at it twice a minute.
-    { deadlineMs: 180_000, shortestTime: '1' },
-  );
+        {
+          // SLURM counts a limit in minutes and looks at it twice a minute.
+          deadlineMs: 180_000,
+          shortestTime: '1',
+          keepsAccounting: true,
+          atOnce: 3,
+          told: (sentence, isKept) => table.mark(column, sentence, isKept),
+          ...KNOWN_DIFFERENCES[column],
+        },
+      );
+    }
+
+    sameJobTests(
+      version,
+      () => bedOf(version),
+      (sentence, isKept) => table.mark(columnOf(version, 'REST'), sentence, isKept),
+    );
+  }
 });
+
+const isRejected = (one: PromiseSettledResult<void>): one is PromiseRejectedResult => one.status === 'rejected';

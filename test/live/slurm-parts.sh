@@ -16,6 +16,7 @@ load_settings() {
   [ -r "$settings" ] || die "no bed in $BED_DIR"
   # shellcheck source=/dev/null
   . "$settings"
+  [ -z "${BED_ROOT:-}" ] || PATH=$BED_DIR/bin:$PATH
 }
 
 save_settings() { # VARIABLE...
@@ -59,15 +60,18 @@ kill_daemon() { # NAME: as a crash would
   rm -f "$BED_DIR/pids/$1"
 }
 
-# Of the daemons and of BED_PROGRAMS, PACKAGE:COMMAND each
+# Of the daemons and of BED_PROGRAMS, PACKAGE:COMMAND each; of SLURM's own only where they are this machine's
 missing_packages() {
-  local want=(munge:munged slurmctld:slurmctld slurmd:slurmd slurm-client:squeue) pair
+  local want=() pair
+  [ -n "${BED_ROOT:-}" ] || want+=(munge:munged slurmctld:slurmctld slurmd:slurmd slurm-client:squeue)
   if [ "${BED_ACCOUNTING:-0}" = 1 ]; then
-    want+=(slurmdbd:slurmdbd mariadb-server-core:mariadbd mariadb-client-core:mariadb)
+    [ -n "${BED_ROOT:-}" ] || want+=(slurmdbd:slurmdbd)
+    want+=(mariadb-server-core:mariadbd mariadb-client-core:mariadb)
   fi
   for pair in "${want[@]}" ${BED_PROGRAMS+"${BED_PROGRAMS[@]}"}; do
     command -v "${pair#*:}" >/dev/null || echo "${pair%:*}"
   done
+  [ -z "${BED_ROOT:-}" ] || return 0
   if [ "${BED_REST:-0}" = 1 ]; then
     command -v slurmrestd >/dev/null || echo slurmrestd
     compgen -G '/usr/lib/*/slurm*/auth_jwt.so' >/dev/null || echo slurm-wlm-jwt-plugin

@@ -106,11 +106,8 @@ const OPTIONS: Readonly<Record<string, Translation>> = {
     () => ({ no_requeue: true }),
   ),
   nodelist: structured((value) => ({ required_nodes: value.split(',') }), text('nodelist')),
-  nodes: (value, version) => {
-    const [, least, most = least] = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(value) ?? [];
-    if (least === undefined) return 'it must be a number of nodes';
-    return { nodes: version.submission === 'flat' ? [Number(least), Number(most)] : value };
-  },
+  // Words to 22.05 as well: the pair of numbers it documents is taken for one node.
+  nodes: (value) => (/^\d{1,6}(?:-\d{1,6})?$/.test(value) ? { nodes: value } : 'it must be a number of nodes'),
   'ntasks-per-node': count('tasks_per_node'),
   'open-mode': (value, version) => ({ open_mode: version.submission === 'flat' ? value : [value.toUpperCase()] }),
   output: text('standard_output'),

@@ -14,11 +14,15 @@
 #   rest-stop, rest-start        slurmrestd goes away and comes back
 #   node-down NODE, node-up NODE an administrator's `scontrol update`
 #
+# BED_VERSION's programs may be those of another Debian (`root.sh`): BED_DIR/bin then holds one wrapper for each, which
+# enters that folder in a mount namespace of its own, and so leaves no mount behind. Jobs run in there as well.
+#
 # Environment of `up`, kept for the other commands in BED_DIR/settings:
 #   BED_DIR            required; empty or absent before `up`
+#   BED_VERSION=22.05  this machine's own SLURM; 24.11 and 26.05: those of later Debian releases
 #   BED_NODES=4        node001, node002, ...: 16 CPUs and 64 GB each, as far as SLURM believes
 #   BED_GPUS=4         fake GPUs a node (twins of /dev/null); 0: none
-#   BED_ACCOUNTING=0   1: slurmdbd, account `ml`, users root and nobody, QOS `tiny` (one job a user)
+#   BED_ACCOUNTING=0   1: slurmdbd, account `ml`, users root, nobody and games, QOS `tiny` (one job a user)
 #   BED_REST=0         1: slurmrestd on 127.0.0.1:BED_REST_PORT (in BED_DIR/settings), with tokens (auth/jwt), and on BED_DIR/rest/socket
 #   BED_MIN_JOB_AGE=300  seconds an ended job stays on record
 #   BED_MESSAGE_TIMEOUT=10  seconds until a client gives up on a silent controller
@@ -28,6 +32,44 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../slurm-parts.sh
 . "$(dirname "$0")/../slurm-parts.sh"
+here=$(realpath "$(dirname "$0")")
+
+# The suite that has a version; empty: this machine has it.
+suite_of() {
+  case $1 in
+    22.05) ;;
+    24.11) echo trixie ;;
+    26.05) echo sid ;;
+    *) die "no SLURM $1 is known here" ;;
+  esac
+}
+
+root_of() { # VERSION
+  local suite
+  suite=$(suite_of "$1")
+  [ -z "$suite" ] || echo "${XDG_CACHE_HOME:-$HOME/.cache}/vllm-slurm-operator/slurm-$suite"
+}
+
+PROGRAMS=(munged slurmctld slurmd slurmdbd sbatch squeue scancel scontrol sinfo sacct sacctmgr srun setpriv)
+
+# What both sides see: this bed and others beside it, the checkout, and what every process needs.
+write_wrappers() {
+  local shared program
+  shared="$(dirname "$BED_DIR") $(realpath "$here/../../..")"
+  mkdir -p "$BED_DIR/bin"
+  cat >"$BED_DIR/bin/.enter" <<ENTER
+#!/bin/sh
+exec unshare --mount --propagation private /bin/sh -euc '
+  for shared in $shared; do mkdir -p "$BED_ROOT\$shared"; mount --bind "\$shared" "$BED_ROOT\$shared"; done
+  mount --rbind /dev "$BED_ROOT/dev"
+  mount --bind /proc "$BED_ROOT/proc"
+  mount --bind /etc/hosts "$BED_ROOT/etc/hosts"
+  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin exec chroot "$BED_ROOT" "\$@"
+' enter "\${0##*/}" "\$@"
+ENTER
+  chmod 755 "$BED_DIR/bin/.enter"
+  for program in "${PROGRAMS[@]}"; do ln -s .enter "$BED_DIR/bin/$program"; done
+}
 
 free_block() {
   local first port
@@ -48,6 +90,8 @@ write_configuration() {
   {
     echo "SlurmctldPort=$port"
     echo 'ReturnToService=1'
+    # Later versions look for control groups even where nothing uses them.
+    [ -z "$BED_ROOT" ] || echo 'CgroupPlugin=disabled' >"$BED_DIR/etc/cgroup.conf"
     [ -z "${BED_TASK_PROLOG:-}" ] || echo "TaskProlog=$BED_TASK_PROLOG"
     echo "NodeName=node[001-$(printf %03d "$BED_NODES")] NodeHostname=$host NodeAddr=127.0.0.1" \
       "Port=[$((port + 1))-$((port + BED_NODES))] CPUs=16 RealMemory=64000$([ "$BED_GPUS" -eq 0 ] || echo " Gres=gpu:$BED_GPUS")"
@@ -70,17 +114,23 @@ up() {
   BED_NODES=${BED_NODES:-4} BED_GPUS=${BED_GPUS:-4} BED_ACCOUNTING=${BED_ACCOUNTING:-0} BED_REST=${BED_REST:-0}
   BED_MIN_JOB_AGE=${BED_MIN_JOB_AGE:-300} BED_MESSAGE_TIMEOUT=${BED_MESSAGE_TIMEOUT:-10}
   BED_SLURMD_TIMEOUT=20 BED_KILL_WAIT=3
+  BED_ROOT=$(root_of "${BED_VERSION:-22.05}")
   install_missing
+  [ -z "$BED_ROOT" ] || "$here/root.sh" "$(suite_of "$BED_VERSION")" "$BED_ROOT"
   BED_PORT=${BED_PORT:-$(free_block)}
   BED_DBD_PORT=$((BED_PORT + BED_NODES + 1)) BED_SQL_PORT=$((BED_PORT + BED_NODES + 2)) BED_REST_PORT=$((BED_PORT + BED_NODES + 3))
   make_directories
-  save_settings BED_NODES BED_DBD_PORT BED_REST_PORT
+  save_settings BED_NODES BED_DBD_PORT BED_REST_PORT BED_ROOT
+  if [ -n "$BED_ROOT" ]; then
+    write_wrappers
+    PATH=$BED_DIR/bin:$PATH
+  fi
   write_configuration
   start_munge
   if [ "$BED_ACCOUNTING" = 1 ]; then
     start_database "$BED_SQL_PORT"
     start_dbd "$BED_DBD_PORT"
-    add_accounts root,nobody
+    add_accounts root,nobody,games
   fi
   start_controller
   start_nodes

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 
+/** 22.05 is this machine's own; the others are those of later Debian releases, made in the cache once (`root.sh`). */
+export const BED_VERSIONS = ['22.05', '24.11', '26.05'] as const;
+export type BedVersion = (typeof BED_VERSIONS)[number];
+
 export type BedOptions = {
+  /** Default 22.05. */
+  readonly version?: BedVersion;
   /** slurmdbd, account `ml`, QOS `tiny` that allows one job a user. Default: no accounting. */
   readonly accounting?: boolean;
   /** slurmrestd, with tokens; 22.05's wants accounting. Default: none. */
@@ -25,7 +31,9 @@ export type BedOptions = {
 /** A real SLURM cluster on this machine (`bed.sh`), used as root; `asUser` is somebody else. */
 export type Bed = {
   readonly directory: string;
-  /** For programs of SLURM's and for the operator: where the cluster is. */
+  /** What its programs say they are: `24.11.5`. */
+  readonly version: string;
+  /** For programs of SLURM's and for the operator: where the cluster is, and the programs if not on our own PATH. */
   readonly env: Readonly<Record<string, string>>;
   readonly nodeNames: readonly string[];
   /** Answers with stdout, its last line break gone; throws when the command fails. */
@@ -68,9 +76,15 @@ const DEADLINE_MS = 600_000;
 export async function startBed(options: BedOptions = {}): Promise<Bed> {
   const directory = await mkdtemp(join(tmpdir(), 'slurm-bed-'));
   const nodes = options.nodes ?? 4;
-  const env = { SLURM_CONF: `${directory}/etc/slurm.conf` };
+  const version = options.version ?? '22.05';
+  const binDirectory = version === '22.05' ? undefined : `${directory}/bin`;
+  const env = {
+    SLURM_CONF: `${directory}/etc/slurm.conf`,
+    ...(binDirectory && { PATH: `${binDirectory}:${process.env.PATH}` }),
+  };
   const settings = {
     BED_DIR: directory,
+    BED_VERSION: version,
     BED_OWNER: String(process.pid),
     BED_REST: options.rest ? '1' : '0',
     BED_NODES: String(nodes),
@@ -107,6 +121,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
   const restPort = /^BED_REST_PORT=(\d+)$/m.exec(await readFile(`${directory}/settings`, 'utf8'))?.[1] ?? '0';
   return {
     directory,
+    version: (await run('sinfo', '--version')).replace(/^\S+ /, ''),
     env,
     restUrl: `http://127.0.0.1:${restPort}`,
     restSocket: `${directory}/rest/socket`,

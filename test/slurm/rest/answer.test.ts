@@ -62,6 +62,8 @@ describe('what slurmrestd’s answers mean', () => {
       'unreachable',
     ],
     ['an error without a number', 400, '{"errors": [{"description": "Unknown key"}]}', 'rejected'],
+    // 22.05, of `exclusive: "true"`.
+    ['a job that could not be read', 400, '{"errors": [{"error": "Unspecified error", "error_code": -1}]}', 'rejected'],
   ] as const) {
     it(`${what} is ${kind}`, () => {
       const read = readAnswer({ status, text }, z.looseObject({ jobs: z.array(z.unknown()) }));

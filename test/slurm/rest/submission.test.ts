@@ -47,7 +47,7 @@ describe('the description of a job', () => {
         open_mode: 'append',
         no_requeue: true,
         dependency: 'singleton',
-        nodes: [2, 2],
+        nodes: '2',
         tasks_per_node: 1,
         gres: 'gpu:h100:4',
         cpus_per_task: 8,
@@ -110,10 +110,12 @@ describe('the description of a job', () => {
     ['--mem=1T', 'v0.0.38', { memory_per_node: 1_048_576 }],
     ['--time=UNLIMITED', 'v0.0.38', { time_limit: 4_294_967_295 }],
     ['--time=UNLIMITED', 'v0.0.42', { time_limit: { set: true, infinite: true, number: 0 } }],
+    ['--signal=B:USR1@120', 'v0.0.38', {}],
+    ['--signal=USR1@120', 'v0.0.38', { signal: 'USR1@120' }],
     ['--exclusive', 'v0.0.38', { exclusive: 'exclusive' }],
     ['--exclusive', 'v0.0.42', { shared: ['none'] }],
     ['--nice=100', 'v0.0.42', { nice: 100 }],
-    ['--nodes=2-4', 'v0.0.38', { nodes: [2, 4] }],
+    ['--nodes=2-4', 'v0.0.38', { nodes: '2-4' }],
     ['-p gpu', 'v0.0.42', { partition: 'gpu' }],
   ] as const) {
     it(`${line} in ${version}`, () => {
