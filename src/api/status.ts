@@ -77,7 +77,7 @@ export const ReplicaRecord = z.object({
   abandoned: text(32)
     .optional()
     .describe(
-      'A job that was given up because it did not answer any more. It ends when its first node is back or known to be lost, and no attempt waits for that.',
+      'The job, ID@SUBMIT in ms, that was last given up because it did not answer any more. It ends when its first node is back or known to be lost, and no attempt waits for that.',
     ),
   failures: z
     .array(z.object({ time, spends: z.boolean() }))

@@ -216,7 +216,9 @@ function giveUp(
 ): Step {
   const end = health.kind === 'overdue' ? ('OVERDUE' as const) : ('UNRESPONSIVE' as const);
   const claim = endpointOf(job, input.spec, input.seen, input.seen.resource.status.endpoints);
-  const left = health.kind === 'unresponsive' ? { ...record, abandoned: job.id } : record;
+  // One at a time: while an earlier one still hangs, this one is waited for.
+  const hangs = condemned.some((one) => isAbandoned(one, record));
+  const left = health.kind === 'unresponsive' && !hangs ? { ...record, abandoned: jobKey(job) } : record;
   const judged = judge(input.seen, input.spec, left, {
     ...UNTOLD,
     end,
@@ -354,7 +356,7 @@ function submitWhenDue(
 
 /** SLURM has taken its cancellation, and waits for a node that may never say that it is done. */
 function isAbandoned(job: OwnJob, record: ReplicaRecord): boolean {
-  return job.phase === 'completing' && job.id === record.abandoned;
+  return job.phase === 'completing' && jobKey(job) === record.abandoned;
 }
 
 /** Nothing is claimed: as soon as nothing is in the way the attempt is submitted. */

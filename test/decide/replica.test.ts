@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { decide } from '../../src/decide/decide.ts';
 import { newRecord } from '../../src/decide/records.ts';
 import { renderScript } from '../../src/launch/script.ts';
+import { jobKey } from '../../src/slurm/job.ts';
 import {
   ANSWERS,
   at,
@@ -260,7 +261,9 @@ const rows: readonly Row[] = [
         'claim',
         'cancel 101: job 101: the endpoint stopped answering although SLURM calls the job running (connect ECONNREFUSED)',
       ],
-      records: [{ ...SEEN, settledAttempt: 1, failures: [{ time: atMs(0), spends: true }], abandoned: '101' }],
+      records: [
+        { ...SEEN, settledAttempt: 1, failures: [{ time: atMs(0), spends: true }], abandoned: jobKey(serving) },
+      ],
       phase: 'Pending',
       ready: 'False Stopping: 0 of 1 replicas answer; replica 0: job 101 must end before the next attempt',
       requeueAfterMs: 10_000,
@@ -333,6 +336,32 @@ const rows: readonly Row[] = [
       actions: submit(2),
       records: [claimed(2, { settledAttempt: 1, failures: [{ time: atMs(0), spends: true }] })],
       ...SUBMITTING(2),
+    },
+  ],
+  [
+    'given up and completing: the next attempt comes without waiting for a node that may never answer',
+    {
+      status: { records: [{ ...SEEN, settledAttempt: 1, abandoned: jobKey(completingJob()) }] },
+      jobs: [completingJob()],
+    },
+    {
+      actions: submit(2),
+      records: [claimed(2, { settledAttempt: 1, abandoned: jobKey(completingJob()) })],
+      ...SUBMITTING(2),
+    },
+  ],
+  [
+    'completing under the number of one that was given up long ago: waited for as any other',
+    {
+      status: { records: [{ ...SEEN, settledAttempt: 1, abandoned: `101@${NOW - 9_000_000}` }] },
+      jobs: [completingJob()],
+    },
+    {
+      actions: [],
+      records: [{ ...SEEN, settledAttempt: 1, abandoned: `101@${NOW - 9_000_000}` }],
+      phase: 'Pending',
+      ready: 'False Stopping: 0 of 1 replicas answer; replica 0: job 101 must end before the next attempt',
+      requeueAfterMs: undefined,
     },
   ],
   [
