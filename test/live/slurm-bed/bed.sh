@@ -7,6 +7,7 @@
 #   down              end all jobs and daemons; the directory stays, for its logs
 #   status            print what sinfo and squeue say
 #   install           only install what is missing
+#   root              only make the folder BED_VERSION's programs are in
 #   ctld-stop         stop the controller in good order, its state saved (ctld-kill: as a crash would)
 #   ctld-start        start it again
 #   ctld-freeze       it accepts connections but never answers (ctld-thaw: it goes on)
@@ -48,6 +49,12 @@ root_of() { # VERSION
   local suite
   suite=$(suite_of "$1")
   [ -z "$suite" ] || echo "${XDG_CACHE_HOME:-$HOME/.cache}/vllm-slurm-operator/slurm-$suite"
+}
+
+make_root() {
+  local root
+  root=$(root_of "${BED_VERSION:-22.05}")
+  [ -z "$root" ] || "$here/root.sh" "$(suite_of "$BED_VERSION")" "$root"
 }
 
 PROGRAMS=(munged slurmctld slurmd slurmdbd sbatch squeue scancel scontrol sinfo sacct sacctmgr srun setpriv)
@@ -116,7 +123,7 @@ up() {
   BED_SLURMD_TIMEOUT=20 BED_KILL_WAIT=3
   BED_ROOT=$(root_of "${BED_VERSION:-22.05}")
   install_missing
-  [ -z "$BED_ROOT" ] || "$here/root.sh" "$(suite_of "$BED_VERSION")" "$BED_ROOT"
+  make_root
   BED_PORT=${BED_PORT:-$(free_block)}
   BED_DBD_PORT=$((BED_PORT + BED_NODES + 1)) BED_SQL_PORT=$((BED_PORT + BED_NODES + 2)) BED_REST_PORT=$((BED_PORT + BED_NODES + 3))
   make_directories
@@ -170,12 +177,13 @@ down() {
 
 command=${1:-}
 [ -n "$command" ] || die 'which command?'
-case $command in up | down | install) ;; *) load_settings ;; esac
+case $command in up | down | install | root) ;; *) load_settings ;; esac
 case $command in
   up) up ;;
   outlive) outlive "$2" ;; # what `up` leaves behind
   down) down ;;
   install) install_missing ;;
+  root) make_root ;;
   status)
     sinfo --all
     squeue --all --states=all

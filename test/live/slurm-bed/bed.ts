@@ -69,6 +69,17 @@ export function whyNoBed(): string | undefined {
   return existsSync('/etc/debian_version') ? undefined : 'a SLURM bed needs Debian packages';
 }
 
+/**
+ * Debian's unstable is another one every day: what it cannot give today is no fault of ours. All else has to be there.
+ * @returns why it cannot be had
+ */
+export async function whyNoVersion(version: BedVersion): Promise<string | undefined> {
+  if (version !== '26.05') return undefined;
+  const env = { BED_DIR: tmpdir(), BED_VERSION: version };
+  const made = await execa(BED_SH, ['root'], { env, timeout: DEADLINE_MS, stdin: 'ignore', reject: false });
+  return made.exitCode === 0 ? undefined : `Debian's unstable does not give it today: ${made.stderr.slice(-500)}`;
+}
+
 const BED_SH = fileURLToPath(new URL('./bed.sh', import.meta.url));
 /** Of `up` with packages to download; everything else takes seconds. */
 const DEADLINE_MS = 600_000;
