@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { catalogCommand } from './catalog.ts';
 import { type Cli, EXIT, examples } from './cli.ts';
+import { clustersCommand } from './clusters.ts';
 import { deleteCommand } from './delete.ts';
 import { describeCommand } from './describe.ts';
 import { doctorCommand } from './doctor.ts';
@@ -30,6 +31,7 @@ const COMMANDS = [
   scaleCommand,
   deleteCommand,
   doctorCommand,
+  clustersCommand,
   catalogCommand,
   planCommand,
   renderCommand,

@@ -1,4 +1,4 @@
-import type { NodeInfo, Slurm } from '../slurm/slurm.ts';
+import { isUsable, type NodeInfo, type Slurm } from '../slurm/slurm.ts';
 
 /** The cluster's nodes, asked rarely: their addresses do not move. */
 export type Nodes = {
@@ -7,8 +7,6 @@ export type Nodes = {
   /** Names of nodes that can run jobs; undefined before the first answer. */
   usable(): readonly string[] | undefined;
 };
-
-const UNUSABLE = /^(down|drain|drained|draining|fail|failing|error|unknown|future|powered_down|powering_down)/;
 
 export function createNodes(slurm: Pick<Slurm, 'nodes'>): Nodes {
   let known: readonly NodeInfo[] | undefined;
@@ -31,6 +29,6 @@ export function createNodes(slurm: Pick<Slurm, 'nodes'>): Nodes {
       return asking;
     },
     addresses: () => addresses,
-    usable: () => known?.filter((node) => !UNUSABLE.test(node.state)).map((node) => node.name),
+    usable: () => known?.filter(isUsable).map((node) => node.name),
   };
 }

@@ -45,6 +45,11 @@ export type NodeInfo = {
   readonly state: string;
 };
 
+const UNUSABLE = /^(down|drain|drained|draining|fail|failing|error|unknown|future|powered_down|powering_down)/;
+
+/** Jobs can run there, now or when others have ended. */
+export const isUsable = ({ state }: Pick<NodeInfo, 'state'>): boolean => !UNUSABLE.test(state);
+
 /**
  * The cluster, in Slurm's words. One suite (`test/contract/slurm.ts`) holds every adapter to it.
  * No call throws; every call has a deadline and an output cap.

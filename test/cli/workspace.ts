@@ -44,7 +44,7 @@ export type Workspace = {
   run(...args: readonly string[]): Promise<Finished>;
   runWithInput(input: string, ...args: readonly string[]): Promise<Finished>;
   /** With these variables besides. */
-  runWith(variables: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Finished>;
+  runWith(variables: Readonly<Record<string, string | undefined>>, ...args: readonly string[]): Promise<Finished>;
   /** Ends every command that still runs. */
   killAll(): Promise<void>;
   /** The same, and removes everything. */
@@ -61,7 +61,7 @@ export function workspace(): Workspace {
 
   const start = (...args: readonly string[]): Running => startWith({}, ...args);
 
-  function startWith(variables: Readonly<Record<string, string>>, ...args: readonly string[]): Running {
+  function startWith(variables: Readonly<Record<string, string | undefined>>, ...args: readonly string[]): Running {
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd: home,
       env: {
