@@ -5,6 +5,7 @@ import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { SpecInput } from '../../src/api/spec.ts';
 import { tryApptainer } from './apptainer/prepare.ts';
+import { until } from './operator/until.ts';
 import { jobsOf } from './serving/resubmission.ts';
 import { setStage } from './serving/stage.ts';
 import { whyNoBed } from './slurm-bed/bed.ts';
@@ -94,11 +95,15 @@ describe('Apptainer on nodes with addresses of their own', { skip: why }, async 
       });
       await on.desk.ready(type, READY_MS);
       assert.notEqual(await ask(type), '');
-      const [job] = await jobsOf(on.bed, type);
-      const [head = '', peer = ''] = job?.nodes ?? [];
-      assert.equal(await on.bed.signal(peer, 'KILL', 'stand-in\\.ts serve .*--headless'), 1);
+      // It answers a moment before the job itself has seen that; until then an end is a failed start.
+      const job = await until('its own word that it serves', async () =>
+        (await jobsOf(on.bed, type)).find(({ comment }) => comment.includes('|phase=ready')),
+      );
+      const [head = '', peer = ''] = job.nodes;
+      // The rank, not those whose command line quotes it.
+      assert.equal(await on.bed.signal(peer, 'KILL', '^[^ ]*node [^ ]*stand-in\\.ts serve .*--headless'), 1);
       const { lastFailure } = await on.desk.shows(type, 'a failure', READY_MS, (status) => Boolean(status.lastFailure));
-      assert.deepEqual([lastFailure?.jobId, lastFailure?.exitCode], [job?.id, 68]);
+      assert.deepEqual([lastFailure?.jobId, lastFailure?.exitCode], [job.id, 68]);
       await on.desk.remove(type);
       for (const host of [head, peer]) await nothingRuns(host);
     });

@@ -86,23 +86,32 @@ export function sameJobTests(
     }
   }
 
+  /** What a job has differs from what it waits for. */
+  async function inOneState(bed: Bed, ids: readonly string[]): Promise<readonly string[]> {
+    const endMs = Date.now() + DEADLINE_MS;
+    for (;;) {
+      const shown = await Promise.all(ids.map((id) => bed.run('scontrol', '--oneliner', 'show', 'job', id)));
+      const states = new Set(shown.map((line) => / JobState=(\w+)/.exec(line)?.[1]));
+      if (states.size === 1) return shown;
+      if (Date.now() > endMs) assert.fail(`the jobs stay ${[...states].join(' and ')}`);
+      await delay(500);
+    }
+  }
+
   const isLater = version !== '22.05';
   for (const [sentence, options] of [
     ['a script is the same job as by sbatch', isLater ? [...OPTIONS, ...ONLY_LATER] : OPTIONS],
     ['so is one that wants its nodes for itself', isLater ? ALONE : ['--exclusive', '--nodes=1', '--time=2']],
   ] as const)
     declare(sentence, async (bed) => {
-      const ids = [];
-      const fields = [];
-      for (const adapter of ['CLI', 'REST'] as const) {
-        const id = await submit(bed, adapter, options, 'exec sleep 600');
-        ids.push(id);
-        fields.push(readFields(await bed.run('scontrol', '--oneliner', 'show', 'job', id)));
-        await bed.run('scancel', id);
-      }
-      const [byCommand, byRest] = fields;
-      assert.ok(Object.keys(byCommand ?? {}).length > 30);
-      assert.deepEqual(byRest, byCommand);
+      const ids = [
+        await submit(bed, 'CLI', options, 'exec sleep 600'),
+        await submit(bed, 'REST', options, 'exec sleep 600'),
+      ];
+      const [byCommand = '', byRest = ''] = await inOneState(bed, ids);
+      await bed.run('scancel', ...ids);
+      assert.ok(Object.keys(readFields(byCommand)).length > 30);
+      assert.deepEqual(readFields(byRest), readFields(byCommand));
     });
 
   if (isLater)
