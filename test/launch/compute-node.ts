@@ -272,14 +272,22 @@ export async function eventually<T>(look: () => Promise<T | undefined>, deadline
 const OWN_PORTS = { low: 21_000 + (process.pid % 89) * 100, count: 100 };
 let given = 0;
 
-/** A start of `count` ports nobody listens on at present, below those the kernel gives away. */
-export async function quietPorts(count: number): Promise<number> {
-  for (;;) {
-    const low = OWN_PORTS.low + (given % (OWN_PORTS.count - count));
-    given += count;
-    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(low + i)));
-    if (free.every(Boolean)) return low;
-  }
+/**
+ * A start of `count` ports nobody listens on at present, below those the kernel gives away. While jobs beside this one hold
+ * so many that there is none, their ends are waited for.
+ */
+export function quietPorts(count: number): Promise<number> {
+  return eventually(async () => {
+    const starts = OWN_PORTS.count - count;
+    for (let tried = 0; tried < starts; tried++) {
+      const low = OWN_PORTS.low + (given % starts);
+      const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(low + i)));
+      const taken = free.lastIndexOf(false);
+      given += taken < 0 ? count : taken + 1;
+      if (taken < 0) return low;
+    }
+    return undefined;
+  });
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -48,7 +48,12 @@ done)
 [ -n "$script" ] || exit 0
 case $target in
   batch) kill -s "$signal" "$script" ;;
-  full) processes | while read -r pid _ session _; do
-    if [ "$session" = "$script" ]; then kill -s "$signal" "$pid"; fi
-  done ;;
+  full)
+    # All of them are known before the first is signalled: those that look for them are of this session as well.
+    members=$(processes | while read -r pid _ session _; do
+      if [ "$session" = "$script" ] && [ "$pid" != "$$" ]; then echo "$pid"; fi
+    done)
+    # shellcheck disable=SC2086
+    kill -s "$signal" $members 2>/dev/null
+    ;;
 esac
