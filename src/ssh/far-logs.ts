@@ -1,7 +1,7 @@
 import { readableEnd } from '../probe/log-tail.ts';
 import { err, ok, type Result } from '../result.ts';
 import { describeRun } from '../slurm/cli/outcome.ts';
-import type { Ran, Runner } from '../slurm/cli/run.ts';
+import { type Ran, type Runner, wentWell } from '../slurm/cli/run.ts';
 
 /** Logs over there, by `config/ssh/far-shell.sh`. What it reads comes in base64: bytes, of which characters may be cut. */
 export type FarLogs = {
@@ -28,24 +28,24 @@ export function createFarLogs(runner: Runner): FarLogs {
     runner.run({ program, args, isTheirs: true });
   async function answer(program: string, ...args: readonly string[]): Promise<string> {
     const ran = await ask(program, ...args);
-    if (!isGood(ran)) throw new Error(describeRun(ran));
+    if (!wentWell(ran)) throw new Error(describeRun(ran));
     return ran.stdout;
   }
 
   return {
     async tail(path, maxBytes, secrets = []) {
       const ran = await ask('vllm_log_tail', path, String(maxBytes));
-      if (!isGood(ran)) return undefined;
+      if (!wentWell(ran)) return undefined;
       const bytes = Buffer.from(ran.stdout, 'base64');
       return readableEnd(bytes, bytes.length >= maxBytes, secrets);
     },
     async makeDirectory(directory) {
       const ran = await ask('vllm_make_logs', directory);
-      return isGood(ran) ? undefined : describeRun(ran);
+      return wentWell(ran) ? undefined : describeRun(ran);
     },
     async lookAt(directory) {
       const ran = await ask('vllm_look_at_logs', directory);
-      const word = isGood(ran) ? WORDS.find((one) => one === ran.stdout.trim()) : undefined;
+      const word = wentWell(ran) ? WORDS.find((one) => one === ran.stdout.trim()) : undefined;
       return word === undefined ? err(describeRun(ran)) : ok(word);
     },
     async remove(path) {
@@ -62,4 +62,3 @@ export function createFarLogs(runner: Runner): FarLogs {
 }
 
 const WORDS = ['writable', 'absent', 'unusable'] as const;
-const isGood = ({ end }: Ran): boolean => end.how === 'exited' && end.code === 0;

@@ -1,7 +1,7 @@
 import { err, ok, type Result } from '../result.ts';
 import type { SecretFiles } from '../secrets/secrets.ts';
 import { describeRun } from '../slurm/cli/outcome.ts';
-import type { Ran, Runner } from '../slurm/cli/run.ts';
+import { type Ran, type Runner, wentWell } from '../slurm/cli/run.ts';
 
 export type FarSecretsOptions = {
   readonly runner: Runner;
@@ -33,7 +33,7 @@ export function createFarSecrets({ runner, directory, owner }: FarSecretsOptions
     async write(name, secret) {
       known.delete(name);
       const ran = await run('vllm_secret_write', [name], `${secret}\n`);
-      if (!isGood(ran)) return failed(ran);
+      if (!wentWell(ran)) return failed(ran);
       known.set(name, secret);
       return ok(undefined);
     },
@@ -42,21 +42,19 @@ export function createFarSecrets({ runner, directory, owner }: FarSecretsOptions
       if (remembered !== undefined) return ok(remembered);
       const ran = await run('vllm_secret_read', [name]);
       if (ran.end.how === 'exited' && ran.end.code === NONE) return ok(undefined);
-      if (!isGood(ran)) return failed(ran);
+      if (!wentWell(ran)) return failed(ran);
       const [secret = ''] = ran.stdout.split('\n', 1);
       known.set(name, secret);
       return ok(secret);
     },
     async names() {
       const ran = await run('vllm_secret_names', []);
-      return isGood(ran) ? ok(ran.stdout.split('\n').filter(Boolean)) : failed(ran);
+      return wentWell(ran) ? ok(ran.stdout.split('\n').filter(Boolean)) : failed(ran);
     },
     async remove(name) {
       known.delete(name);
       const ran = await run('vllm_secret_remove', [name]);
-      return isGood(ran) ? ok(undefined) : failed(ran);
+      return wentWell(ran) ? ok(undefined) : failed(ran);
     },
   };
 }
-
-const isGood = ({ end }: Ran): boolean => end.how === 'exited' && end.code === 0;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { err, ok, type Result } from '../result.ts';
-import type { Runner } from '../slurm/cli/run.ts';
+import { type Runner, wentWell } from '../slurm/cli/run.ts';
 import type { SshConnection, Through } from './connection.ts';
 
 /** Addresses over there, each behind a socket of the file system here, where only our user comes. */
@@ -55,7 +55,7 @@ export function createForwards(connection: SshConnection, runner: Runner, limit 
     isOpen() {
       asking ??= runner
         .run({ program: 'vllm_clock', args: [], isTheirs: true })
-        .then(({ end }) => end.how === 'exited' && end.code === 0)
+        .then(wentWell)
         .finally(() => {
           asking = undefined;
         });

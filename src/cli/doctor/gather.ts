@@ -9,7 +9,7 @@ import { err, ok } from '../../result.ts';
 import type { Command } from '../../slurm/cli/command-line.ts';
 import { isPlainWord } from '../../slurm/cli/command-line.ts';
 import { describeRun, failureOf } from '../../slurm/cli/outcome.ts';
-import { createRunner, type Runner } from '../../slurm/cli/run.ts';
+import { createRunner, type Runner, wentWell } from '../../slurm/cli/run.ts';
 import {
   associationsCommand,
   CONFIGURATION_COMMAND,
@@ -104,7 +104,7 @@ export async function gatherFacts(cli: Cli, loaded: Loaded, gathering: Gathering
 
 async function connectionFact({ runner }: Far, host: string): Promise<Answer<{ readonly host: string }>> {
   const ran = await runner.run({ program: 'id', args: ['-un'], isTheirs: true });
-  if (ran.end.how === 'exited' && ran.end.code === 0) return ok({ host });
+  if (wentWell(ran)) return ok({ host });
   return err(ran.end.how === 'not started' ? ran.end.why : describeRun(ran));
 }
 

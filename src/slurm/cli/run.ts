@@ -11,6 +11,9 @@ export type Ran = {
   readonly stderr: string;
 };
 
+/** It ran to its end and says that all is well. */
+export const wentWell = ({ end }: Pick<Ran, 'end'>): boolean => end.how === 'exited' && end.code === 0;
+
 export type RunnerOptions = Place & {
   readonly clock: Clock;
   readonly timeoutMs: number;

@@ -1,6 +1,7 @@
 import { err, ok, type Result } from '../../result.ts';
 import type { JobEnding } from '../job.ts';
 import { expandNodeList } from '../node-list.ts';
+import { spanOf } from '../phases.ts';
 import { readState } from '../states.ts';
 import type { Command } from './command-line.ts';
 import { exitStatus } from './exit-status.ts';
@@ -52,7 +53,6 @@ export function parseSacct(output: string, sinceMs: number): Result<readonly Job
     }
     // Submit times are whole seconds.
     if (state.phase !== 'ended' || submitMs + 999 < sinceMs) continue;
-    const startMs = readTime(start);
     endings.push({
       id,
       name,
@@ -62,8 +62,7 @@ export function parseSacct(output: string, sinceMs: number): Result<readonly Job
       reason: reason === '' ? 'None' : reason,
       nodes,
       failedNodes: expandNodeList(fields[FIELDS.length] ?? '') ?? [],
-      ...(startMs !== undefined && nodes.length > 0 && { startMs }),
-      endMs: readTime(end) ?? startMs ?? submitMs,
+      ...spanOf({ nodes, submitMs }, readTime(start), readTime(end)),
     });
   }
   return ok(endings);

@@ -1,5 +1,6 @@
 import type { JobEnding, JobRef } from '../job.ts';
 import { expandNodeList } from '../node-list.ts';
+import { spanOf } from '../phases.ts';
 import { readState } from '../states.ts';
 import type { Command } from './command-line.ts';
 import { exitStatus } from './exit-status.ts';
@@ -51,7 +52,6 @@ function readEnding(ref: JobRef, read: (key: string) => string | undefined): Job
   const state = readState(read('JobState') ?? '');
   const nodes = expandNodeList(read('NodeList') ?? '');
   if (state?.phase !== 'ended' || nodes === undefined) return undefined;
-  const startMs = readTime(read('StartTime') ?? '');
   return {
     id: ref.id,
     name: ref.name,
@@ -62,8 +62,7 @@ function readEnding(ref: JobRef, read: (key: string) => string | undefined): Job
     reason: (read('Reason') ?? 'None').replaceAll('_', ' '),
     nodes,
     failedNodes: expandNodeList(read('FailedNode') ?? '') ?? [],
-    ...(startMs !== undefined && nodes.length > 0 && { startMs }),
-    endMs: readTime(read('EndTime') ?? '') ?? startMs ?? submitMs,
+    ...spanOf({ nodes, submitMs }, readTime(read('StartTime') ?? ''), readTime(read('EndTime') ?? '')),
   };
 }
 

@@ -2,7 +2,8 @@ import { err, ok, type Result } from '../../result.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { Job, JobHead } from '../job.ts';
 import { expandNodeList } from '../node-list.ts';
-import { type PhasedState, readState } from '../states.ts';
+import { jobInPhase } from '../phases.ts';
+import { readState } from '../states.ts';
 import type { Command } from './command-line.ts';
 import { readTime, TIME_ENVIRONMENT } from './time.ts';
 
@@ -62,29 +63,5 @@ function readJob(head: string, name: string, comment: string): Job | undefined {
     comment: comment === '(null)' ? '' : comment,
     submitMs,
   };
-  return inPhase(common, state, readTime(start), readTime(end));
-}
-
-function inPhase(
-  head: JobHead,
-  state: PhasedState,
-  startMs: number | undefined,
-  endMs: number | undefined,
-): Job | undefined {
-  switch (state.phase) {
-    case 'pending':
-      return { ...head, ...state, ...(startMs !== undefined && { expectedStartMs: startMs }) };
-    case 'running':
-      return startMs === undefined ? undefined : { ...head, ...state, startMs };
-    case 'completing':
-      return { ...head, ...state, ...(startMs !== undefined && { startMs }) };
-    case 'ended':
-      // A job that never had a node is given its end as its start, and one refused on arrival may have neither.
-      return {
-        ...head,
-        ...state,
-        ...(startMs !== undefined && head.nodes.length > 0 && { startMs }),
-        endMs: endMs ?? startMs ?? head.submitMs,
-      };
-  }
+  return jobInPhase(common, state, readTime(start), readTime(end));
 }

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { err, ok, type Result } from '../../result.ts';
 import type { SlurmError } from '../slurm.ts';
 import type { HttpAnswer } from './http.ts';
-import { Envelope } from './json.ts';
+import { Envelope, parsed } from './json.ts';
 
 type ErrorRule = {
   readonly kind: SlurmError['kind'];
@@ -39,7 +39,7 @@ const ZERO_BYTES = 5005;
 export function readAnswer<S extends z.ZodType>(answer: HttpAnswer, shape: S): Result<z.output<S>, SlurmError> {
   if (answer.status === 401)
     return err({ kind: 'unreachable', message: `slurmrestd accepts neither token nor user: ${answer.text.trim()}` });
-  const body = parse(answer.text);
+  const body = parsed(answer.text);
   const envelope = Envelope.safeParse(body);
   if (!envelope.success)
     return err({ kind: 'unknown', message: `slurmrestd answered ${answer.status} with no JSON of its own` });
@@ -52,14 +52,6 @@ export function readAnswer<S extends z.ZodType>(answer: HttpAnswer, shape: S): R
   const [issue] = read.error.issues;
   const where = issue?.path.join('.') ?? '';
   return err({ kind: 'unknown', message: `slurmrestd's answer is not understood at ${where}: ${issue?.message}` });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** An error within a 200 is an error. */

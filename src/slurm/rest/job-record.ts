@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Job, JobEnding, JobHead } from '../job.ts';
 import { expandNodeList } from '../node-list.ts';
+import { jobInPhase, spanOf } from '../phases.ts';
 import { type PhasedState, readState } from '../states.ts';
 import { ExitCode, Text, Time, Words } from './json.ts';
 
@@ -54,21 +55,7 @@ export function readJob(record: JobRecord): Job | undefined {
     comment: record.comment,
     submitMs,
   };
-  switch (state.phase) {
-    case 'pending':
-      return { ...head, ...state, ...(startMs !== undefined && { expectedStartMs: startMs }) };
-    case 'running':
-      return startMs === undefined ? undefined : { ...head, ...state, startMs };
-    case 'completing':
-      return { ...head, ...state, ...(startMs !== undefined && { startMs }) };
-    case 'ended':
-      return {
-        ...head,
-        ...state,
-        ...(startMs !== undefined && nodes.length > 0 && { startMs }),
-        endMs: endMs ?? startMs ?? submitMs,
-      };
-  }
+  return jobInPhase(head, state, startMs, endMs);
 }
 
 /** @returns undefined for a job that has not ended */
@@ -86,8 +73,7 @@ export function readEnding(record: JobRecord): JobEnding | undefined {
     reason: reasonOf(record),
     nodes,
     failedNodes: expandNodeList(record.failed_node) ?? [],
-    ...(startMs !== undefined && nodes.length > 0 && { startMs }),
-    endMs: endMs ?? startMs ?? submitMs,
+    ...spanOf({ nodes, submitMs }, startMs, endMs),
   };
 }
 
@@ -107,8 +93,7 @@ export function readAccounted(job: AccountedJob): JobEnding | 'unread' | undefin
     reason: job.state.reason || 'None',
     nodes,
     failedNodes: expandNodeList(job.failed_node) ?? [],
-    ...(startMs !== undefined && nodes.length > 0 && { startMs }),
-    endMs: endMs ?? startMs ?? submitMs,
+    ...spanOf({ nodes, submitMs }, startMs, endMs),
   };
 }
 

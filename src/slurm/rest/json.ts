@@ -43,6 +43,15 @@ export const ExitCode = z
     return { exitCode: value?.return_code ?? 0, signal: value?.signal?.id ?? 0 };
   });
 
+/** @returns undefined for what is no JSON: no shape takes it */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** What every answer may hold beside what was asked for. */
 export const Envelope = z.looseObject({
   errors: z

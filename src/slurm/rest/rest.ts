@@ -7,7 +7,7 @@ import type { Listing, Notices, Slurm, SlurmError } from '../slurm.ts';
 import { numberOf, readAnswer } from './answer.ts';
 import { createHttp, type HttpAnswer, type HttpRequest, type RestServer } from './http.ts';
 import { AccountedJob, JobRecord, readAccounted, readEnding, readJob } from './job-record.ts';
-import { Envelope, Quantity, Text } from './json.ts';
+import { Envelope, parsed, Quantity, Text } from './json.ts';
 import { NodeRecord, readNode } from './nodes.ts';
 import { submissionBody } from './submission.ts';
 import type { Token } from './token.ts';
@@ -207,8 +207,8 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
           ({ name, tellsLastUpdate }) => `/slurmdb/${name}/jobs${tellsLastUpdate ? '/' : ''}?${query}`,
         );
         if (!sent.ok) return sent;
-        if (saysNumber(sent.value.answer, NOTHING_FOUND)) continue;
         const read = readAnswer(sent.value.answer, Accounted);
+        if (!read.ok && saysNumber(sent.value.answer, NOTHING_FOUND)) continue;
         if (!read.ok)
           return read.error.kind === 'rejected' && !NO_ACCOUNTING.test(read.error.message)
             ? err({ ...read.error, kind: 'unknown' })
@@ -314,12 +314,4 @@ function ignoredIn(answer: HttpAnswer): string | undefined {
   return envelope.success
     ? envelope.data.warnings.map(({ description }) => description).find((words) => /ignoring/i.test(words))
     : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
