@@ -54,7 +54,8 @@ export function personAt(bed: KubeBed): Person {
   };
 }
 
-function standIn(name: string): SpecInput {
+/** Small and quick: no GPU, and its word within seconds. */
+export function standIn(name: string): SpecInput {
   return {
     model: { uri: `hf://example/${name}`, name },
     resources: { gpusPerNode: 0 },
