@@ -184,7 +184,9 @@ async function startJob(directory: string, options: JobOptions): Promise<Running
       resolve(code ?? 128 + os.constants.signals[signal ?? 'SIGKILL']);
     });
   });
-  exited.catch(() => {}); // for whoever waits for it, and nobody may
+  exited
+    .catch(() => {}) // for whoever waits for it, and nobody may
+    .then(() => options.firstPort ?? giveBack(portsFrom(low, ports)));
   await output.close();
 
   const readComments = async () => (await readFile(comments, 'utf8')).split('\n').filter(Boolean);
@@ -268,26 +270,39 @@ export async function eventually<T>(look: () => Promise<T | undefined>, deadline
   }
 }
 
-/** Test files run side by side, and tests in a file: a file looks in a hundred of its own, and gives each port once. */
-const OWN_PORTS = { low: 21_000 + (process.pid % 89) * 100, count: 100 };
-let given = 0;
+/** Test files run side by side: a file looks in two hundred of its own. */
+const OWN_PORTS = { low: 21_000 + (process.pid % 44) * 200, count: 200 };
+/** Tests in a file run side by side too: what one was given is no other's, and a job's is again once it has ended. */
+const given = new Set<number>();
+let lookFrom = 0;
+
+const portsFrom = (low: number, count: number): readonly number[] => Array.from({ length: count }, (_, i) => low + i);
 
 /**
- * A start of `count` ports nobody listens on at present, below those the kernel gives away. While jobs beside this one hold
- * so many that there is none, their ends are waited for.
+ * A start of `count` ports nobody listens on at present, below those the kernel gives away; of such, the ones that were
+ * not used for the longest: connections of their last owner may still wait for their time to end, which makes a port one
+ * that a job passes over. While jobs beside this one hold so many that there is none, their ends are waited for.
  */
 export function quietPorts(count: number): Promise<number> {
   return eventually(async () => {
-    const starts = OWN_PORTS.count - count;
+    const starts = OWN_PORTS.count - count + 1;
     for (let tried = 0; tried < starts; tried++) {
-      const low = OWN_PORTS.low + (given % starts);
-      const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(low + i)));
-      const taken = free.lastIndexOf(false);
-      given += taken < 0 ? count : taken + 1;
-      if (taken < 0) return low;
+      const low = OWN_PORTS.low + (lookFrom++ % starts);
+      const ports = portsFrom(low, count);
+      if (ports.some((port) => given.has(port))) continue;
+      for (const port of ports) given.add(port); // before anything is awaited
+      if ((await Promise.all(ports.map(isFree))).every(Boolean)) {
+        lookFrom += count - 1;
+        return low;
+      }
+      giveBack(ports);
     }
     return undefined;
   });
+}
+
+function giveBack(ports: readonly number[]): void {
+  for (const port of ports) given.delete(port);
 }
 
 function isFree(port: number): Promise<boolean> {

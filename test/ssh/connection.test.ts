@@ -95,6 +95,17 @@ test('one that is made and never answers is given up in time, as unreachable', a
   assert.deepEqual([answer.error.kind, /it does not answer/.test(answer.error.message)], ['unreachable', true]);
 });
 
+test('what waited for others until it would land later than anybody waits for it is not begun', async (t) => {
+  const { programs, runner, lines } = await standInSsh(t, `${SSH}\nexec sh -c "$last"`, 3_000);
+  await programs.write('sbatch', 'echo $$ >>$HERE/began; exec sleep 2');
+  const abreast = Array.from({ length: 7 }, () => runner.run({ program: 'sbatch', args: [] }));
+  const late = runner.run({ program: 'sbatch', args: [] });
+  const { end } = await late;
+  assert.equal(end.how, 'not started');
+  await Promise.all(abreast);
+  assert.equal((await lines('began')).length, 7);
+});
+
 test('without ssh on this machine that is what is told', async (t) => {
   const { programs, slurm } = await standInSsh(t, 'exit 1');
   await rm(`${programs.directory}/bin/ssh`);

@@ -25,8 +25,8 @@ export type HttpRequest = {
 
 /** Calls of one server over a few connections that are kept. Never throws; every call has a deadline and an output cap. */
 export type Http = {
-  /** Any status is an answer. `unreachable`: nothing was sent; `unknown`: it may have been. */
-  send(request: HttpRequest): Promise<Result<HttpAnswer, SlurmError>>;
+  /** Any status is an answer. `unreachable`: nothing was sent; `unknown`: it may have been. @param withinMs at most `timeoutMs` */
+  send(request: HttpRequest, withinMs: number): Promise<Result<HttpAnswer, SlurmError>>;
   close(): Promise<void>;
 };
 
@@ -56,9 +56,9 @@ export function createHttp({ server, clock, timeoutMs, maxOutputBytes }: HttpOpt
   });
 
   return {
-    async send({ method, path, headers, body }) {
+    async send({ method, path, headers, body }, withinMs) {
       const stop = new AbortController();
-      const disarm = clock.after(timeoutMs, () => stop.abort());
+      const disarm = clock.after(withinMs, () => stop.abort());
       try {
         const answer = await pool.request({
           method,
@@ -76,7 +76,8 @@ export function createHttp({ server, clock, timeoutMs, maxOutputBytes }: HttpOpt
         }
         return ok({ status: answer.statusCode, text: Buffer.concat(chunks).toString('utf8') });
       } catch (error) {
-        if (stop.signal.aborted) return err(unknown(`slurmrestd did not answer within ${timeoutMs / 1000} s`));
+        if (stop.signal.aborted)
+          return err(unknown(`slurmrestd did not answer within ${Math.round(withinMs) / 1000} s`));
         return err(failureOf(error, server));
       } finally {
         disarm();

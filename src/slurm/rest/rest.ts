@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Clock } from '../../clock.ts';
+import { type Clock, steadyClock } from '../../clock.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { Job, JobEnding, JobRef } from '../job.ts';
@@ -62,22 +62,28 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
   /** The last listing, for as long as slurmrestd says that nothing changed since. */
   let known: Known | undefined;
 
+  /** One call of the port has one deadline, however much it has to ask: what it sends late would land late. */
+  const deadline = (): number => steadyClock.now() + timeoutMs;
+
   async function send(
     request: Omit<HttpRequest, 'headers'>,
+    byMs: number,
   ): Promise<Result<{ readonly answer: HttpAnswer; readonly user: string }, SlurmError>> {
     const read = await options.token?.();
     if (read && !read.ok) return err({ kind: 'unreachable', message: read.error });
     token = read?.value;
     const user = token?.user ?? options.user ?? '';
     const headers = token && { 'x-slurm-user-name': user, 'x-slurm-user-token': token.value };
-    const answer = await http.send({ ...request, headers: headers ?? {} });
+    const leftMs = byMs - steadyClock.now();
+    if (leftMs <= 0) return err({ kind: 'unreachable', message: 'what had to be known before took all its time' });
+    const answer = await http.send({ ...request, headers: headers ?? {} }, leftMs);
     return answer.ok ? ok({ answer: answer.value, user }) : answer;
   }
 
   /** Asked once, and again after an answer that says the version is not served any more. */
-  async function spoken(): Promise<Result<ApiVersion, SlurmError>> {
+  async function spoken(byMs: number): Promise<Result<ApiVersion, SlurmError>> {
     if (version) return ok(version);
-    const sent = await send({ method: 'GET', path: '/openapi/v3' });
+    const sent = await send({ method: 'GET', path: '/openapi/v3' }, byMs);
     if (!sent.ok) return sent;
     const { status, text } = sent.value.answer;
     if (status === 401) return readAnswer(sent.value.answer, z.never());
@@ -90,11 +96,11 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
   async function call(
     method: HttpRequest['method'],
     path: (api: ApiVersion) => string,
-    body?: string,
+    { body, byMs = deadline() }: { readonly body?: string; readonly byMs?: number } = {},
   ): Promise<Result<{ readonly answer: HttpAnswer; readonly user: string; readonly api: ApiVersion }, SlurmError>> {
-    const api = await spoken();
+    const api = await spoken(byMs);
     if (!api.ok) return api;
-    const sent = await send({ method, path: path(api.value), ...(body !== undefined && { body }) });
+    const sent = await send({ method, path: path(api.value), ...(body !== undefined && { body }) }, byMs);
     if (!sent.ok) return sent;
     if (sent.value.answer.status === 404 && !sent.value.answer.text.includes('"errors"')) {
       version = undefined; // another slurmrestd than before
@@ -225,11 +231,12 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     async submit(submission) {
       if (!isPlainName(submission.name))
         return err({ kind: 'rejected', message: `not a job name: ${submission.name}` });
-      const api = await spoken();
+      const byMs = deadline();
+      const api = await spoken(byMs);
       if (!api.ok) return api.error.kind === 'unknown' ? err({ ...api.error, kind: 'unreachable' }) : api;
       const body = submissionBody(submission, api.value);
       if (!body.ok) return err({ kind: 'rejected', message: body.error });
-      const sent = await call('POST', ({ name }) => `/slurm/${name}/job/submit`, body.value);
+      const sent = await call('POST', ({ name }) => `/slurm/${name}/job/submit`, { body: body.value, byMs });
       if (!sent.ok) return sent;
       const { answer } = sent.value;
       const id = Submitted.safeParse(parsed(answer.text));

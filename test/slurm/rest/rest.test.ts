@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.ts';
 import { createSlurmRest, type SlurmRestOptions } from '../../../src/slurm/rest/rest.ts';
 import type { Slurm } from '../../../src/slurm/slurm.ts';
@@ -266,6 +267,17 @@ describe('a submission to slurmrestd', () => {
     assert.equal(await kindOf(slurm.submit(SUBMISSION)), 'unreachable');
     const { slurm: mute } = await facing('26.05.5', { 'GET openapi': () => undefined });
     assert.equal(await kindOf(mute.submit(SUBMISSION)), 'unreachable', 'the version alone was asked for');
+  });
+
+  it('is not sent once what had to be known before has taken its time: it would land later than anybody waits', async () => {
+    const token = { value: SECRET, user: 'vllm' };
+    const late = async () => {
+      await delay(600);
+      return { ok: true, value: token } as const;
+    };
+    const { slurm, said } = await facing('26.05.5', {}, { token: late });
+    assert.equal(await kindOf(slurm.submit(SUBMISSION)), 'unreachable');
+    assert.deepEqual(said, []);
   });
 
   it('goes under no name that would be part of a path', async () => {
