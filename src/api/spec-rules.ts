@@ -132,6 +132,22 @@ export const SPEC_RULES: readonly Rule[] = [
     message: 'the first of engine.args must be an option: an argument without one is the model',
     fieldPath: '.engine',
   },
+  {
+    rule: given(
+      `!${present('slurm.places')}`,
+      '(!has(self.slurm.cluster) && (!has(self.slurm.partitions) || self.slurm.partitions.size() == 0))',
+    ),
+    message: 'places stand in place of cluster and partitions',
+    fieldPath: '.slurm',
+  },
+  {
+    rule: given(
+      `!${present('slurm.places')}`,
+      '(self.slurm.places.all(p, has(p.cluster)) || !self.slurm.places.exists(p, has(p.cluster)))',
+    ),
+    message: 'either all places name a cluster or none does',
+    fieldPath: '.slurm',
+  },
   oneSecretSource('model', 'tokenFrom'),
   oneSecretSource('endpoint', 'apiKeyFrom'),
 ];

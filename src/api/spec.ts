@@ -17,6 +17,9 @@ const sbatchWord = (max = 128) =>
 const nodeNames = () =>
   z.array(word(1024).regex(/^[A-Za-z0-9_.,[\]-]+$/, 'must be node names or a node list such as node[001-004]')).max(64);
 const seconds = (min: number, max: number) => z.int().min(min).max(max);
+const clusterName = () =>
+  word(63).regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be the name of a cluster: lower-case letters, digits and -');
+const partitionNames = () => z.array(sbatchWord()).max(16).default([]);
 const portRange = () => word(11).regex(/^\d{4,5}-\d{4,5}$/, 'must be LOW-HIGH, such as 20000-30000');
 /** One of three places; `spec-checks` sees to it that exactly one is named. */
 const secretSource = () =>
@@ -169,19 +172,36 @@ export const Spec = z
       .describe('What one replica asks of SLURM.'),
     slurm: z
       .strictObject({
-        cluster: word(63)
-          .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be the name of a cluster: lower-case letters, digits and -')
+        cluster: clusterName()
           .optional()
           .describe(
             "Which of the operator's `clusters`. Another one moves the deployment: its jobs there end first. Default: where it is; at the beginning the first of the list.",
           ),
         account: sbatchWord().optional().describe('`--account`.'),
-        partitions: z
-          .array(sbatchWord())
-          .max(16)
-          .default([])
+        partitions: partitionNames().describe(
+          "`--partition`: SLURM takes the first that can start. Default: the operator's setting, else the cluster's.",
+        ),
+        places: z
+          .array(
+            z.strictObject({
+              cluster: clusterName()
+                .optional()
+                .describe("Which of the operator's `clusters`. All places name one, or none does."),
+              partitions: partitionNames().describe(
+                "`--partition`. Default: the operator's setting for that cluster, else the cluster's.",
+              ),
+              waitSeconds: seconds(10, 2_592_000)
+                .default(600)
+                .describe(
+                  'How long a job may wait in the queue here, or is expected to by SLURM, before the next place is tried.',
+                ),
+            }),
+          )
+          .min(1)
+          .max(8)
+          .optional()
           .describe(
-            "`--partition`: SLURM takes the first that can start. Default: the operator's setting, else the cluster's.",
+            'In place of `cluster` and `partitions`: where it may run, the best first. All replicas are at one place. While none of them runs, the next place is tried when a job would wait too long or is refused; after the last it waits where SLURM expects the earliest start. What runs stays; when nothing runs any more the first place is tried again.',
           ),
         qos: sbatchWord().optional().describe('`--qos`.'),
         time: word(32)

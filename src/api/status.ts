@@ -55,11 +55,29 @@ export const Failure = z.object({
   time,
 });
 
+/** One of `spec.slurm.places`, by what it says. */
+const PlaceName = z.object({
+  cluster: text(63).optional(),
+  partitions: z.array(text(128)).max(16).optional(),
+});
+
+/** Left without a job having run there. */
+export const TriedPlace = PlaceName.extend({
+  why: text(512).describe('Why the next one was tried.'),
+  expectedStartTime: time.optional().describe("SLURM's last guess for a job there."),
+  refused: z.boolean().optional().describe('SLURM took no job there.'),
+});
+
 /** One replica's memory: what must survive a restart of the operator and is in no job. */
 export const ReplicaRecord = z.object({
   replica: z.int(),
   attempt: z.int().describe('The newest attempt claimed for this replica; written before it is submitted.'),
   specHash: text(64).optional().describe('Of the spec that attempt was rendered from.'),
+  partitions: z
+    .array(text(128))
+    .max(16)
+    .optional()
+    .describe('Of the place that attempt was submitted at, where the spec has places.'),
   excluded: z
     .array(text(256))
     .max(64)
@@ -118,6 +136,8 @@ export const Status = z.object({
   cluster: text(63)
     .optional()
     .describe('Of several clusters the one that may hold jobs of it; written before the first is submitted.'),
+  place: PlaceName.optional().describe('Of several places the one its next job is for.'),
+  triedPlaces: z.array(TriedPlace).max(8).optional().describe('Places left since a job last ran.'),
   model: text(1024).optional().describe('Where the weights are, as the spec says or its preset does.'),
   replicas: z.int().optional().describe('Replicas with a live job.'),
   readyReplicas: z.int().optional().describe('Replicas whose endpoint answers.'),
@@ -143,4 +163,6 @@ export type Endpoint = z.infer<typeof Endpoint>;
 export type JobStatus = z.infer<typeof JobStatus>;
 export type Failure = z.infer<typeof Failure>;
 export type ReplicaRecord = z.infer<typeof ReplicaRecord>;
+export type PlaceName = z.infer<typeof PlaceName>;
+export type TriedPlace = z.infer<typeof TriedPlace>;
 export type ExcludedNode = z.infer<typeof ExcludedNode>;

@@ -5,6 +5,7 @@ import type { Spec } from '../api/spec.ts';
 import type { Status } from '../api/status.ts';
 import type { DeploymentEvent } from '../controller/events.ts';
 import { failurePage, pendingPage } from '../decide/troubleshooting.ts';
+import { isNamed, nameOf, placeText } from '../launch/places.ts';
 import { servedName } from '../launch/served.ts';
 import { readEvents } from '../telemetry/event-files.ts';
 import { type Cli, EXIT, examples, print, printable } from './cli.ts';
@@ -53,6 +54,7 @@ export function description(resource: Resource, events: readonly DeploymentEvent
     ]),
     ...section('Problems', resource.problems.map(problemLine)),
     ...section('Why not ready', whyLines(status)),
+    ...section('Places', spec ? placeLines(spec, status) : []),
     ...section('Conditions', conditionLines(status, now)),
     ...section('Endpoints', endpointLines(status)),
     ...section('Jobs', jobLines(status, now)),
@@ -126,6 +128,20 @@ function whyLines({ conditions, jobs }: Status): readonly string[] {
       explanation ? [`job ${jobId}: ${explanation}`, ...pageLine(pendingPage(reason))] : [],
     ),
   ];
+}
+
+/** As the spec has them, the one its next job is for and those that were left marked. */
+function placeLines({ slurm: { places = [] } }: Spec, { place: chosen, triedPlaces = [] }: Status): readonly string[] {
+  const rows = places.map((place) => {
+    const left = triedPlaces.find((one) => isNamed(place, one));
+    return [
+      isNamed(place, chosen) ? '*' : '',
+      placeText(nameOf(place)),
+      left?.expectedStartTime ?? '',
+      left?.why ?? '',
+    ];
+  });
+  return tableLines(['AT', 'PLACE', 'EXPECTED-START', 'LEFT BECAUSE'], rows);
 }
 
 function pageLine(page: string | undefined): readonly string[] {

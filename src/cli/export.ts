@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { keyText } from '../api/key.ts';
 import type { SecretSource, Spec } from '../api/spec.ts';
 import { type Settings, siteOf } from '../config.ts';
+import { specsByPlace } from '../launch/places.ts';
 import { plainScript } from '../launch/plain-script.ts';
 import { quote } from '../launch/quote.ts';
 import { servedNames } from '../launch/served.ts';
@@ -36,14 +37,15 @@ export function exportCommand(cli: Cli): Command {
   ]);
 }
 
-async function write(cli: Cli, name: string, spec: Spec, settings: Settings, options: ExportOptions): Promise<number> {
+async function write(cli: Cli, name: string, whole: Spec, settings: Settings, options: ExportOptions): Promise<number> {
+  const [spec, ...elsewhere] = specsByPlace(whole);
   const secrets = secretFiles(spec, cli.home, name);
   const script = plainScript({
     name,
     spec,
     site: siteOf(settingsOf(settings, { spec }), standInCommand()),
     secretFiles: secrets.files,
-    remarks: remarks(name, spec, secrets.toMake),
+    remarks: remarks(name, spec, elsewhere.length, secrets.toMake),
     body: serveScript(),
   });
   for (const line of secrets.toMake) say(cli, `note: before it is submitted: ${line}`);
@@ -58,11 +60,14 @@ async function write(cli: Cli, name: string, spec: Spec, settings: Settings, opt
   return written.ok ? EXIT.ok : fail(cli, written.error);
 }
 
-function remarks(name: string, spec: Spec, toMake: readonly string[]): readonly string[] {
+function remarks(name: string, spec: Spec, otherPlaces: number, toMake: readonly string[]): readonly string[] {
   const copies = spec.replicas > 1 ? [`The deployment has ${spec.replicas} replicas: submit it as often.`] : [];
   return [
     `${name}, as a job of its own: submit with sbatch. Each submission is one copy of ${servedNames(spec)[0]}.`,
     ...copies,
+    ...(otherPlaces > 0
+      ? ['It is for the first of spec.slurm.places: nobody tries the others for a job of its own.']
+      : []),
     `Where it answers, and how far it is: squeue -n ${name} -o '%i %T %N %k' (node, port and phase are in the comment).`,
     `Its log is ${name}-JOBID.log where it was submitted. When its time is over it ends: submit it again.`,
     ...toMake.map((line) => `Before it is submitted: ${line}`),

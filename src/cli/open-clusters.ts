@@ -31,6 +31,6 @@ export function settingsOf(
   { spec, status }: Pick<Resource, 'spec'> & Partial<Pick<Resource, 'status'>>,
 ): Settings {
   const all = eachCluster(settings);
-  const name = status?.cluster ?? spec?.slurm.cluster;
+  const name = status?.cluster ?? spec?.slurm.cluster ?? spec?.slurm.places?.[0]?.cluster;
   return all.find(({ cluster }) => cluster.name === name) ?? all[0] ?? settings;
 }

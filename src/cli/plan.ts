@@ -152,7 +152,7 @@ function observation(
     viewSuspect: false,
     networkSuspect: false,
     secretProblems: [],
-    tenancy: undefined,
+    tenancy: new Map(),
     endings: new Map(),
     logTails: new Map(),
     history: new Map(),

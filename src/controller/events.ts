@@ -3,6 +3,7 @@ import type { Resource } from '../api/resource.ts';
 import type { Failure, Status } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
 import type { Outcome } from '../decide/plan.ts';
+import { placeText } from '../launch/places.ts';
 
 /** Something happened to a deployment; told once. Reasons are those of the conditions. */
 export type DeploymentEvent = {
@@ -56,7 +57,15 @@ export function eventsOf(
       (good ? normal : warning)(condition.type === 'Ready' && good ? 'Ready' : condition.reason, condition.message),
     ];
   });
-  return [...failed, ...acted, ...turned];
+  return [...failed, ...placed(before, after).map((message) => normal('PlaceLeft', message)), ...acted, ...turned];
+}
+
+/** Why another place is tried, and which. */
+function placed({ triedPlaces: known = [] }: Status, { place, triedPlaces = [] }: Status): readonly string[] {
+  const left = triedPlaces[known.length];
+  if (!left || !place) return [];
+  const [from, to] = [placeText(left), placeText(place)];
+  return [`${from}: ${left.why}; ${from === to ? 'no other would be sooner' : `now at ${to}`}`];
 }
 
 /** A submission refused again in the same words is no news, whenever it was. */

@@ -63,7 +63,9 @@ export async function observe(
     logTails,
     history,
     secretProblems,
-    tenancy: (deps.place ? deps.place.tenancy(resource) : deps.tenancy)?.current(),
+    tenancy: deps.place
+      ? deps.place.tenancy()
+      : new Map(deps.tenancy && [[deps.slurm.cluster, deps.tenancy.current()]]),
     probes,
     nodeAddresses,
     usableNodes: shared.nodes.usable(),

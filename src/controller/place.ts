@@ -1,5 +1,6 @@
 import type { Resource } from '../api/resource.ts';
 import type { Whereabouts } from '../decide/observation.ts';
+import type { Tenancy } from '../launch/tenancy.ts';
 import type { Known } from '../result.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
 import type { TenancyRules } from './deps.ts';
@@ -14,8 +15,8 @@ export type Place = {
   /** The cluster its status names is no longer in the settings: nobody can ask it. */
   lost(resource: Resource): Known<never, SlurmError> | undefined;
   whereabouts(resource: Resource, hasJobsHere: boolean): Whereabouts;
-  /** Who may ask for what on the cluster the spec wants. */
-  tenancy(resource: Resource): TenancyRules | undefined;
+  /** Who may ask for what, by cluster. */
+  tenancy(): ReadonlyMap<string, Tenancy>;
   /** Its status names another cluster now. */
   handedOver(resource: Resource): void;
 };
@@ -56,7 +57,8 @@ export function placeAmong(cluster: string, neighbours: ReadonlyMap<string, Neig
         foundOn: isNamed || hasJobsHere ? undefined : others.find(([, other]) => other.shows(resource))?.[0],
       };
     },
-    tenancy: ({ spec }) => (neighbours.get(spec?.slurm.cluster ?? cluster) ?? neighbours.get(cluster))?.tenancy,
+    tenancy: () =>
+      new Map([...neighbours].flatMap(([name, { tenancy }]) => (tenancy ? [[name, tenancy.current()] as const] : []))),
     handedOver: (resource) => neighbours.get(homeOf(resource) ?? '')?.wake(resource),
   };
 }

@@ -2,12 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { FINALIZER } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord, Status } from '../api/status.ts';
+import { placeText } from '../launch/places.ts';
 import { resourceHash } from '../launch/spec-hash.ts';
+import { type Choice, choosePlace, withoutRefusals } from './choose-place.ts';
 import { decideDeletion } from './deletion.ts';
 import { exclude, excludedNames, placementOf } from './exclusions.ts';
 import { endpointOf, healthOf } from './health.ts';
 import { decideHold } from './hold.ts';
-import { destinationOf, firstPlaceOf, handOver, hasLeft, leave, movingTo, recordPlace } from './move.ts';
+import { destinationOf, firstClusterOf, handOver, hasLeft, leave, movingTo, recordCluster } from './move.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import { obstacleTo } from './obstacles.ts';
 import type { Action, Plan } from './plan.ts';
@@ -22,7 +24,7 @@ import { summarize } from './summary.ts';
 /** Facts in, a plan out. No clock, no network, no logger, no randomness. Suspend and delete win over create. */
 export function decide(seen: Observation): Plan {
   const { resource, whereabouts } = seen;
-  if (whereabouts.foundOn !== undefined) return recordPlace(seen, whereabouts.foundOn);
+  if (whereabouts.foundOn !== undefined) return recordCluster(seen, whereabouts.foundOn);
   if (resource.deletingSinceMs !== undefined) return decideDeletion(seen);
   if (!resource.spec) return decideNothing(seen);
   const plan = decideServing(seen, resource.spec);
@@ -31,15 +33,17 @@ export function decide(seen: Observation): Plan {
 }
 
 function decideServing(seen: Observation, spec: Spec): Plan {
-  const to = firstPlaceOf(seen, spec);
-  if (to !== undefined) return recordPlace(seen, to);
+  const choice = choosePlace(seen, spec);
+  const to = firstClusterOf(seen, choice.spec);
+  if (to !== undefined) return recordCluster(seen, to, choice);
   if (!seen.slurm.known) return decideHold(seen, seen.slurm.why.message);
   if (seen.viewSuspect) return decideHold(seen, 'more jobs vanished from the listing at once than can be believed');
-  return decideReplicas(seen, seen.slurm.value, spec);
+  return decideReplicas(seen, seen.slurm.value, choice);
 }
 
-function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
+function decideReplicas(seen: Observation, view: SlurmView, choice: Choice): Plan {
   const { resource, now } = seen;
+  const { spec } = choice;
   const hash = resourceHash(resource, spec);
   const before = resource.status.excludedNodes ?? [];
   const rule = spec.restartPolicy.excludeFailedNodes;
@@ -47,7 +51,8 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const to = destinationOf(spec, seen);
   const blocked = obstacleTo(spec, seen);
   const leavesFor = blocked ? undefined : to;
-  const obstacle = leavesFor === undefined ? blocked : movingTo(leavesFor);
+  const goesTo = leavesFor === undefined ? choice.returnsTo && placeText(choice.returnsTo) : `cluster ${leavesFor}`;
+  const obstacle = blocked ?? (goesTo === undefined ? undefined : movingTo(goesTo));
   const input = {
     seen,
     misplaced: to !== undefined,
@@ -59,7 +64,9 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   };
   const jobsOf = (record: ReplicaRecord) => view.jobs.filter((job) => job.identity.replica === record.replica);
 
-  const records = withUnrecorded(recordsOf(resource.status), view.jobs);
+  const isElsewhere = !isDeepStrictEqual(choice.place, resource.status.place);
+  const known = recordsOf(resource.status);
+  const records = withUnrecorded(isElsewhere ? withoutRefusals(known) : known, view.jobs);
   const slots = chooseSlots(records, spec.suspend ? 0 : spec.replicas, (record) =>
     lossOf(seen, spec, record, jobsOf(record)),
   );
@@ -84,7 +91,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
       .filter(isCancellable)
       .map((job) => ({ job, why: spec.suspend ? 'the deployment is suspended' : 'scaled down' })),
   );
-  const draft: Draft = { steps, excludedNodes, retiredRecords: gone, jobs: view.jobs };
+  const draft: Draft = { steps, excludedNodes, retiredRecords: gone, jobs: view.jobs, choice };
   const status = summarize(seen, draft);
   if (leavesFor !== undefined && hasLeft(seen, view)) return handOver(seen, status, leavesFor);
   const actions = actionsOf(steps, surplus, status, resource.status);
@@ -92,7 +99,8 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
   const waits = [
     ...steps.map((step) => step.waitMs),
     actions.some((action) => action.kind === 'cancel') ? seen.policy.tickMs : undefined,
-    leavesFor === undefined ? undefined : seen.policy.tickMs,
+    goesTo === undefined ? undefined : seen.policy.tickMs,
+    choice.waitMs,
     seen.secretProblems.length > 0 ? seen.policy.secretRetryMs : undefined,
   ];
   return { actions, status, draft, requeueAfterMs: soonest(waits) };
@@ -106,6 +114,7 @@ function decideNothing(seen: Observation): Plan {
     excludedNodes: status.excludedNodes ?? [],
     retiredRecords: recordsOf(status),
     jobs: seen.slurm.known ? seen.slurm.value.jobs : [],
+    choice: undefined,
   };
   return { actions: [], status: summarize(seen, draft), draft: undefined, requeueAfterMs: undefined };
 }

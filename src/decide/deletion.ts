@@ -3,7 +3,7 @@ import type { ReplicaRecord } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
 import { jobName } from '../slurm/identity.ts';
 import type { Observation, SlurmView } from './observation.ts';
-import { ofCluster } from './places.ts';
+import { ofCluster } from './of-cluster.ts';
 import type { Plan } from './plan.ts';
 import { recordsOf } from './records.ts';
 import { isCancellable } from './replica.ts';

@@ -1,5 +1,6 @@
 import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord, Status } from '../api/status.ts';
+import type { Choice } from './choose-place.ts';
 import { landsBy } from './deletion.ts';
 import type { Observation, SlurmView } from './observation.ts';
 import type { Obstacle } from './obstacles.ts';
@@ -14,21 +15,21 @@ export function destinationOf({ slurm }: Spec, { whereabouts }: Pick<Observation
   return cluster === whereabouts.here ? undefined : cluster;
 }
 
-/** Nothing is submitted here any more. */
-export function movingTo(cluster: string): Obstacle {
+/** Nothing is submitted here any more. `where`: in words. */
+export function movingTo(where: string): Obstacle {
   return {
     reason: 'Moving',
     lasts: false,
     because: 'here',
     until: 'its jobs here have ended',
-    what: `it moves to cluster ${cluster}`,
+    what: `it moves to ${where}`,
   };
 }
 
 /** Whatever its job does, serving included: two clusters never serve one replica. */
 export function leave(step: Step, cluster: string): Step {
   const { job } = step;
-  if (!job || job.phase === 'ended') return step.reason === 'Moving' ? { ...step, state: 'stopping' } : step;
+  if (!job || job.phase === 'ended') return step;
   if (step.cancels.some((cancel) => cancel.job === job)) return step;
   return {
     ...step,
@@ -53,13 +54,14 @@ export function hasLeft(seen: Observation, view: SlurmView): boolean {
 
 /**
  * The handover: the write of the name is all of it. Numbers of attempts go on; what was counted against nodes and
- * jobs of this cluster is of no meaning on the other.
+ * jobs of this cluster is of no meaning on the other. Where nobody has edited the spec, what it failed at still counts.
  */
 export function handOver(seen: Observation, status: Status, cluster: string): Plan {
   const { excludedNodes: _, url: __, ...rest } = status;
+  const toBlank = seen.resource.spec?.slurm.places ? withoutJob : blank;
   return {
     actions: [],
-    status: { ...rest, cluster, jobs: [], endpoints: [], records: (status.records ?? []).map(blank) },
+    status: { ...rest, cluster, jobs: [], endpoints: [], records: (status.records ?? []).map(toBlank) },
     draft: undefined,
     requeueAfterMs: seen.policy.tickMs,
   };
@@ -69,7 +71,7 @@ export function handOver(seen: Observation, status: Status, cluster: string): Pl
  * Nothing was ever claimed for it, so no cluster can hold a job of it: it need not wait for an answer of this one.
  * @returns undefined where it is to stay, or may not go yet
  */
-export function firstPlaceOf(seen: Observation, spec: Spec): string | undefined {
+export function firstClusterOf(seen: Observation, spec: Spec): string | undefined {
   const { slurm, resource } = seen;
   const isNew = resource.status.cluster === undefined && recordsOf(resource.status).length === 0;
   if (!isNew || (slurm.known && slurm.value.jobs.length > 0)) return undefined;
@@ -78,12 +80,24 @@ export function firstPlaceOf(seen: Observation, spec: Spec): string | undefined 
 }
 
 /** Only the name is missing, or what is on record of its jobs holds there as it does here. */
-export function recordPlace(seen: Observation, cluster: string): Plan {
+export function recordCluster(seen: Observation, cluster: string, choice?: Choice): Plan {
   return {
     actions: [],
-    status: { ...seen.resource.status, cluster },
+    status: { ...seen.resource.status, cluster, ...(choice?.place && { place: choice.place }) },
     draft: undefined,
     requeueAfterMs: seen.policy.tickMs,
+  };
+}
+
+function withoutJob(record: ReplicaRecord): ReplicaRecord {
+  const { specHash, retryTime, retryReason, held, failures } = record;
+  return {
+    ...blank(record),
+    failures,
+    ...(specHash !== undefined && { specHash }),
+    ...(retryTime !== undefined && { retryTime }),
+    ...(retryReason !== undefined && { retryReason }),
+    ...(held && { held }),
   };
 }
 

@@ -33,8 +33,8 @@ export type Observation = {
   readonly history: ReadonlyMap<string, HistoryAnswer>;
   /** Secrets of the spec that cannot be read: no attempt could be given them. Never a value. */
   readonly secretProblems: readonly SecretProblem[];
-  /** Who may ask for what on this cluster; undefined: nobody has said. */
-  readonly tenancy: Tenancy | undefined;
+  /** Who may ask for what, by cluster; of one that is missing nobody has said. */
+  readonly tenancy: ReadonlyMap<string, Tenancy>;
   /** By `jobKey`. */
   readonly probes: ReadonlyMap<string, ProbeMemory>;
   /** NodeAddr by node name, as far as known. */

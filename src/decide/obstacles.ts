@@ -25,11 +25,12 @@ export function obstacleTo(
   spec: Spec,
   seen: Pick<Observation, 'resource' | 'tenancy' | 'secretProblems' | 'whereabouts'>,
 ): Obstacle | undefined {
-  const { resource, tenancy, secretProblems } = seen;
+  const { resource, tenancy, secretProblems, whereabouts } = seen;
   const { namespace } = resource.key;
   const unknown = unknownCluster(spec, seen);
   if (unknown) return unknown;
-  const refused = tenancy ? whyNotAllowed(spec, namespace, tenancy) : [];
+  const rules = tenancy.get(spec.slurm.cluster ?? whereabouts.here);
+  const refused = rules ? whyNotAllowed(spec, namespace, rules) : [];
   if (refused.length > 0)
     return {
       reason: 'NotAllowed',
@@ -52,14 +53,19 @@ export function obstacleTo(
 
 type About = Pick<Observation, 'whereabouts'>;
 
-function unknownCluster({ slurm: { cluster } }: Spec, { whereabouts: { clusters } }: About): Obstacle | undefined {
-  if (cluster === undefined || clusters.has(cluster)) return undefined;
+function unknownCluster({ slurm }: Spec, { whereabouts: { clusters } }: About): Obstacle | undefined {
+  const named = slurm.places
+    ? slurm.places.map((place, at) => [`spec.slurm.places[${at}].cluster`, place.cluster] as const)
+    : [['spec.slurm.cluster', slurm.cluster] as const];
+  const unknown = named.find(([, cluster]) => cluster !== undefined && !clusters.has(cluster));
+  if (!unknown) return undefined;
+  const [field, cluster] = unknown;
   return {
     reason: 'UnknownCluster',
     lasts: true,
     because: 'as nobody knows where',
     until: 'the cluster is one of those the operator has',
-    what: `spec.slurm.cluster: there is no cluster ${cluster}; there ${clusters.size === 1 ? 'is' : 'are'} ${[...clusters.keys()].join(', ')}`,
+    what: `${field}: there is no cluster ${cluster}; there ${clusters.size === 1 ? 'is' : 'are'} ${[...clusters.keys()].join(', ')}`,
   };
 }
 

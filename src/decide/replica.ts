@@ -7,6 +7,7 @@ import { assertNever } from '../result.ts';
 import { jobName } from '../slurm/identity.ts';
 import { jobKey } from '../slurm/job.ts';
 import { type AttemptJobs, isOver, sortAttempt, spokeLastWord } from './attempts.ts';
+import { isMadeFor } from './choose-place.ts';
 import { explain } from './explain.ts';
 import { answersForMs, endpointOf, type Health, healthOf, unresponsiveInMs, windowMsOf } from './health.ts';
 import { endOf, judge, UNTOLD } from './judge.ts';
@@ -41,9 +42,10 @@ function stepAttempt(input: ReplicaInput, record: ReplicaRecord, { current, cond
   if (record.attempt <= record.settledAttempt) return next(input, record, condemned);
   if (!current) return absent(input, record, condemned);
   const known = sighted(record, current, input.view);
-  const outdated = current.identity.specHash !== input.hash || input.misplaced;
+  const isOfSpec = current.identity.specHash === input.hash;
+  const outdated = !isOfSpec || input.misplaced || !isMadeFor(known, input.spec.slurm);
   if (isOver(current)) {
-    if (current.identity.specHash !== input.hash) return next(input, givenUp(known), condemned);
+    if (!isOfSpec) return next(input, givenUp(known), condemned);
     const end = endOf(input.seen, current);
     if (!end)
       return {
@@ -56,7 +58,11 @@ function stepAttempt(input: ReplicaInput, record: ReplicaRecord, { current, cond
       };
     return afterEnd(input, known, condemned, judge(input.seen, input.spec, known, end));
   }
-  return { ...watch(input, known, current, condemned), outdated };
+  return {
+    ...watch(input, known, current, condemned),
+    outdated,
+    ...(isOfSpec && outdated && { madeFor: 'another place' }),
+  };
 }
 
 /** The record as the present spec finds it: an edit is tried at once, whatever was held against the old one. */
@@ -363,7 +369,7 @@ function isAbandoned(job: OwnJob, record: ReplicaRecord): boolean {
 function withheld(record: ReplicaRecord, attempt: number, { reason, lasts, because, what }: Obstacle): Step {
   return {
     ...base(record),
-    state: lasts ? 'blocked' : 'backingOff',
+    state: reason === 'Moving' ? 'stopping' : lasts ? 'blocked' : 'backingOff',
     reason,
     message: `attempt ${attempt} is not submitted ${because}: ${what}`,
   };
@@ -387,6 +393,7 @@ function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: Repli
     replica: record.replica,
     attempt,
     specHash: hash,
+    ...(spec.slurm.places && { partitions: [...spec.slurm.partitions] }),
     ...(excludedNodes.length > 0 && { excluded: [...excludedNodes] }),
     submitTime: rfc3339Ms(now),
     nonce: identity.nonce,
@@ -429,6 +436,7 @@ function base(record: ReplicaRecord): Step {
     reason: '',
     message: '',
     outdated: false,
+    madeFor: 'an older spec',
     failure: undefined,
     blamed: [],
     waitMs: undefined,

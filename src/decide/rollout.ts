@@ -17,7 +17,7 @@ export function rollOut(steps: readonly Step[], obstacle?: Obstacle): readonly S
     if (!step.outdated || !step.job) return step;
     if (step.cancels.some(({ job }) => job === step.job)) return step; // given up already
     if (step !== first && (step.state === 'ready' || isSilent(step))) {
-      return { ...step, message: `${step.message} (an older spec; it is replaced when the others serve)` };
+      return { ...step, message: `${step.message} (${step.madeFor}; it is replaced when the others serve)` };
     }
     return replace(step, step.job);
   });
@@ -27,9 +27,14 @@ function kept(step: Step, { reason, until, what }: Obstacle): Step {
   return {
     ...step,
     ...(step.state === 'ready' && { reason }),
-    message: `${step.message} (an older spec; it is kept until ${until}: ${what})`,
+    message: `${step.message} (${step.madeFor}; it is kept until ${until}: ${what})`,
   };
 }
+
+const TOLD = {
+  'an older spec': { why: 'the spec has changed', what: 'comes from an older spec' },
+  'another place': { why: 'another place is tried', what: 'was submitted for another place' },
+} as const;
 
 const isSilent = (step: Step): boolean => step.state === 'failing' && step.endpoint !== undefined;
 
@@ -37,10 +42,10 @@ function replace(step: Step, job: NonNullable<Step['job']>): Step {
   return {
     ...step,
     record: givenUp(step.record),
-    cancels: isCancellable(job) ? [...step.cancels, { job, why: 'the spec has changed' }] : step.cancels,
+    cancels: isCancellable(job) ? [...step.cancels, { job, why: TOLD[step.madeFor].why }] : step.cancels,
     endpoint: undefined,
     state: 'stopping',
     reason: 'Replacing',
-    message: `job ${job.id} comes from an older spec and is replaced`,
+    message: `job ${job.id} ${TOLD[step.madeFor].what} and is replaced`,
   };
 }

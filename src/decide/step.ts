@@ -1,4 +1,5 @@
 import type { Endpoint, ExcludedNode, Failure, ReplicaRecord } from '../api/status.ts';
+import type { Choice } from './choose-place.ts';
 import type { OwnJob } from './observation.ts';
 import type { Action } from './plan.ts';
 
@@ -35,8 +36,10 @@ export type Step = {
   readonly state: SlotState;
   readonly reason: string;
   readonly message: string;
-  /** Its job comes from another spec than the present one. */
+  /** Its job comes from another spec than the present one, or is for another place. */
   readonly outdated: boolean;
+  /** What such a job is from, or for. */
+  readonly madeFor: 'an older spec' | 'another place';
   /** An attempt was judged in this turn. */
   readonly failure: Failure | undefined;
   readonly blamed: readonly string[];
@@ -51,4 +54,6 @@ export type Draft = {
   /** Slots not wanted at present. */
   readonly retiredRecords: readonly ReplicaRecord[];
   readonly jobs: readonly OwnJob[];
+  /** Undefined: no spec was ever good. */
+  readonly choice: Choice | undefined;
 };

@@ -9,7 +9,7 @@ import { type ConditionDraft, withTransitions } from './conditions.ts';
 import { cut } from './cut.ts';
 import { explain } from './explain.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
-import { ofCluster } from './places.ts';
+import { ofCluster } from './of-cluster.ts';
 import { type Draft, SLOT_STATES, type Step } from './step.ts';
 
 /** Puts a turn's conclusions into the words of the status. Nothing in it moves by itself. */
@@ -27,6 +27,8 @@ export function summarize(seen: Observation, draft: Draft): Status {
     observedGeneration: resource.generation,
     phase: phaseOf(seen, steps),
     cluster: seen.whereabouts.recorded,
+    place: draft.choice?.place,
+    triedPlaces: draft.choice && draft.choice.tried.length > 0 ? [...draft.choice.tried] : undefined,
     model: resource.spec?.model.uri,
     replicas: new Set(draft.jobs.filter((job) => job.phase !== 'ended').map((job) => job.identity.replica)).size,
     readyReplicas: ready.length,

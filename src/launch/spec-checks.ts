@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Model, type SecretSource, type Spec } from '../api/spec.ts';
 import { modelArgument } from './arguments.ts';
 import { runsInImage } from './container.ts';
 import { whyNoEngineArgument } from './engine-options.ts';
 import { whyNoEngineVariable } from './engine-variables.ts';
+import { nameOf, placeText } from './places.ts';
 import { parsePortRange } from './ports.ts';
 import { whyNoSbatchOption } from './sbatch-options.ts';
 import { servedName } from './served.ts';
@@ -28,6 +30,7 @@ export const SPEC_CHECKS: readonly SpecCheck[] = [
   argumentsAreTheUsers,
   variablesAreTheUsers,
   sbatchOptionsAreTheUsers,
+  placesAreSaidOnce,
 ];
 
 function modelIsAnArgument({ model }: Spec): readonly Complaint[] {
@@ -220,6 +223,22 @@ function sbatchOptionsAreTheUsers({ slurm }: Spec): readonly Complaint[] {
     return why === undefined
       ? []
       : [{ at: ['slurm', 'extraArgs', index], message: `${flagOf(option)} is refused: ${why}` }];
+  });
+}
+
+function placesAreSaidOnce({ slurm: { places, cluster, partitions } }: Spec): readonly Complaint[] {
+  if (!places) return [];
+  if (cluster !== undefined || partitions.length > 0) {
+    const other = cluster === undefined ? 'partitions' : 'cluster';
+    return [{ at: ['slurm', 'places'], message: `must not stand beside spec.slurm.${other}: name it in each place` }];
+  }
+  const names = places.map(nameOf);
+  return names.flatMap((name, index) => {
+    const at = ['slurm', 'places', index];
+    const first = names.findIndex((other) => isDeepStrictEqual(other, name));
+    if (first < index) return [{ at, message: `is ${placeText(name)}, as places[${first}] is already` }];
+    if ((name.cluster === undefined) === (names[0]?.cluster === undefined)) return [];
+    return [{ at: [...at, 'cluster'], message: 'must be named in all places or in none' }];
   });
 }
 

@@ -30,7 +30,7 @@ export function presetHash(raw: unknown): string | undefined {
   if (presetOf(raw) === undefined || !isRecord(raw)) return undefined;
   const { replicas, suspend, restartPolicy, ...job } = raw;
   const mayBePreset: readonly string[] = PRESET_PARTS;
-  const words = Object.entries(withoutCluster(job)).map(([part, value]) => [
+  const words = Object.entries(withoutPlace(job)).map(([part, value]) => [
     part,
     mayBePreset.includes(part) ? value : withoutDefaults(value, Reflect.get(DEFAULTS, part)),
   ]);
@@ -47,14 +47,14 @@ const hashes = new WeakMap<Spec, string>();
 
 function hashOf(spec: Spec): string {
   const { replicas, suspend, restartPolicy, ...job } = spec;
-  return digest(withoutDefaults(withoutCluster(job), defaultsFor(spec)));
+  return digest(withoutDefaults(withoutPlace(job), defaultsFor(spec)));
 }
 
 /** A job is made alike everywhere: where it is to be is compared with where it is. */
-function withoutCluster(job: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function withoutPlace(job: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   if (!isRecord(job.slurm)) return job;
-  const { cluster, ...slurm } = job.slurm;
-  return { ...job, slurm };
+  const { cluster, places, partitions, ...slurm } = job.slurm;
+  return { ...job, slurm: { ...slurm, ...(places === undefined && partitions !== undefined && { partitions }) } };
 }
 
 function digest(value: unknown): string {

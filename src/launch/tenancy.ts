@@ -90,6 +90,7 @@ function isNamed(name: string, pattern: string): boolean {
 type Asked = {
   readonly account: string | undefined;
   readonly partitions: readonly string[];
+  readonly partitionsField: string;
   readonly qos: string | undefined;
   readonly reservation: string | undefined;
   readonly extraArgs: readonly string[];
@@ -124,6 +125,7 @@ function askedFor({ slurm, engine, model, runtime, replicas }: Spec, given: Fiel
   return {
     account: own(slurm.account, 'slurm', 'account'),
     partitions: own(slurm.partitions, 'slurm', 'partitions') ?? [],
+    partitionsField: slurm.places ? 'spec.slurm.places' : 'spec.slurm.partitions',
     qos: own(slurm.qos, 'slurm', 'qos'),
     reservation: own(slurm.reservation, 'slurm', 'reservation'),
     extraArgs: (own(slurm.extraArgs, 'slurm', 'extraArgs') ?? []).map(optionOf),
@@ -146,8 +148,8 @@ const CHECKS: readonly Check[] = [
   ({ account }, { accounts }) => named('spec.slurm.account', account, accounts),
   (asked, { partitions }) =>
     asked.partitions.length === 0
-      ? named('spec.slurm.partitions', undefined, partitions)
-      : listed('spec.slurm.partitions', asked.partitions, partitions),
+      ? named(asked.partitionsField, undefined, partitions)
+      : listed(asked.partitionsField, asked.partitions, partitions),
   (asked, { qos }) => named('spec.slurm.qos', asked.qos, qos),
   ({ reservation }, { reservations }) =>
     reservation === undefined ? [] : named('spec.slurm.reservation', reservation, reservations),

@@ -50,7 +50,7 @@ const SUBMITTING = (attempt: number) => ({
   requeueAfterMs: 10_000,
 });
 const SEEN = seenRecord();
-const NOTHING_ALLOWED = { rules: [], presets: new Map() };
+const NOTHING_ALLOWED = new Map([['alps', { rules: [], presets: new Map() }]]);
 const LACKING = { kind: 'missing', field: 'spec.model.tokenFrom', message: 'there is no T' } as const;
 const queued = pendingJob();
 const serving = servingJob();

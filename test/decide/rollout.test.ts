@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../src/decide/decide.ts';
-import type { OwnJob, SecretProblem } from '../../src/decide/observation.ts';
-import type { Tenancy } from '../../src/launch/tenancy.ts';
+import type { Observation, OwnJob, SecretProblem } from '../../src/decide/observation.ts';
 import type { ProbeMemory } from '../../src/probe/prober.ts';
 import {
   ANSWERS,
@@ -29,7 +28,7 @@ function plan(
   jobs: readonly (readonly [OwnJob, ProbeMemory | undefined])[],
   networkSuspect = false,
   secretProblems: readonly SecretProblem[] = [],
-  tenancy?: Tenancy,
+  tenancy: Observation['tenancy'] = new Map(),
 ) {
   return decide(
     observation({
@@ -93,7 +92,7 @@ describe('a new spec', () => {
 
   it('that its namespace may not ask for replaces nothing: Stalled, and the one before serves on', () => {
     const served = [serving(0, OLD), serving(1, OLD), serving(2, OLD)];
-    const tenancy = { rules: [{ namespaces: ['default'], maxReplicas: 2 }], presets: new Map() };
+    const tenancy = new Map([['alps', { rules: [{ namespaces: ['default'], maxReplicas: 2 }], presets: new Map() }]]);
     const forbidden = plan(
       served.map((job) => [job, ANSWERS]),
       false,

@@ -68,7 +68,7 @@ export function observation(about: ObservationAbout = {}): Observation {
     viewSuspect: false,
     networkSuspect: false,
     secretProblems: [],
-    tenancy: undefined,
+    tenancy: new Map(),
     endings: new Map(endings.map(([job, ending]) => [jobKey(job), ending])),
     logTails: new Map(),
     history: new Map(),

@@ -33,11 +33,27 @@ export type TwoClusters = {
   resource(name: string): Resource | undefined;
   condition(name: string, type: string): Condition | undefined;
   isReady(name: string): boolean;
+  /** Somebody else's jobs take all of a partition, until the result is called. */
+  fill(cluster: ClusterName, partition: PartitionName): () => void;
   /** Live jobs on one cluster: `chat.r0.a1 running`. */
   jobs(cluster: ClusterName): readonly string[];
   /** Short names of what the cluster was asked to submit or to cancel so far. */
   asked(cluster: ClusterName, call: 'submit' | 'cancel'): readonly string[];
   writes(): number;
+};
+
+/** The first is the default. */
+const PARTITIONS = { gpu: ['node001', 'node002', 'node003'], fast: ['node004'] } as const;
+export type PartitionName = keyof typeof PARTITIONS;
+const CPUS = 64;
+const SHAPE = {
+  nodes: Object.values(PARTITIONS)
+    .flat()
+    .map((name) => ({ name, cpus: CPUS, gpus: 4 })),
+  partitions: Object.entries(PARTITIONS).map(([name, nodes]) => ({
+    ...{ name, nodes },
+    ...{ maxNodes: nodes.length, maxTimeSeconds: Number.POSITIVE_INFINITY },
+  })),
 };
 
 type Living = { readonly cluster: ClusterName; readonly job: SimJob; readonly identity: Identity };
@@ -50,9 +66,9 @@ export function createTwoClusters(seed = 1): TwoClusters {
   const startMs = clock.now();
   const random = createRandom(seed);
   const clusters = {
-    alps: createSimulatedSlurm({ clock, seed, cluster: 'alps' }),
+    alps: createSimulatedSlurm({ clock, seed, cluster: 'alps', ...SHAPE }),
     // The very ids of the other: a number alone names no job.
-    jura: createSimulatedSlurm({ clock, seed: seed + 1, cluster: 'jura' }),
+    jura: createSimulatedSlurm({ clock, seed: seed + 1, cluster: 'jura', ...SHAPE }),
   };
   let ids = 0;
   const store = createMemoryStore({ clock, newId: () => `uid-${++ids}` });
@@ -196,6 +212,20 @@ export function createTwoClusters(seed = 1): TwoClusters {
         if (clock.now() >= untilMs) assert.fail(`not within ${withinMs / 1000} s: ${what}\n${lines.join('\n')}`);
         await advance(1_000);
       }
+    },
+    fill(cluster, partition) {
+      const { control } = clusters[cluster];
+      const jobs = PARTITIONS[partition].map((node) =>
+        control.addForeignJob({
+          name: `full-${node}`,
+          user: 'somebody',
+          request: {
+            ...{ nodes: 1, cpusPerNode: CPUS, gpusPerNode: 0, timeLimitSeconds: Number.POSITIVE_INFINITY },
+            ...{ partitions: [partition], exclude: [], nodelist: [node], singleton: false },
+          },
+        }),
+      );
+      return () => jobs.forEach(({ serial }) => void control.cancel(serial));
     },
     isReady: (name) => condition(name, 'Ready')?.status === 'True',
     jobs: (cluster) =>

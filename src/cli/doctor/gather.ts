@@ -5,6 +5,7 @@ import { Spec } from '../../api/spec.ts';
 import { siteOf } from '../../config.ts';
 import type { Answer, DirectoryFact, Facts, Wish } from '../../doctor/facts.ts';
 import { presetFor } from '../../launch/fit.ts';
+import { specsByPlace } from '../../launch/places.ts';
 import { err, ok } from '../../result.ts';
 import type { Command } from '../../slurm/cli/command-line.ts';
 import { isPlainWord } from '../../slurm/cli/command-line.ts';
@@ -61,7 +62,7 @@ export async function gatherFacts(cli: Cli, loaded: Loaded, gathering: Gathering
   const site = siteOf(settings, standInCommand(), catalog);
   const { resources, unreadable } = await declared(cli, loaded);
   const wishes = await Promise.all(
-    wishesOf(resources.filter(gathering.isHere), gathering.claims.filter(gathering.isHere)).map((wish) =>
+    wishesOf([...resources, ...gathering.claims], gathering.isHere).map((wish) =>
       complete(cli, wish, loaded, gathering),
     ),
   );
@@ -262,11 +263,13 @@ async function declared(
 type Asked = Pick<Wish, 'key' | 'spec'>;
 
 /** Without any deployment: what one would ask for that says nothing, so that the settings are looked at. */
-function wishesOf(resources: readonly Resource[], claims: readonly GoodClaim[]): readonly Asked[] {
-  const wishes = [
-    ...resources.flatMap(({ key, spec }) => (spec ? [{ key, spec }] : [])),
-    ...claims.map(({ key, spec }) => ({ key, spec })),
-  ];
+function wishesOf(all: readonly (Resource | GoodClaim)[], isHere: Gathering['isHere']): readonly Asked[] {
+  const wishes = all.flatMap((one): readonly Asked[] => {
+    const { key, spec } = one;
+    // Each of its places is a wish, wherever it is now.
+    if (spec?.slurm.places) return specsByPlace(spec).flatMap((at) => (isHere({ spec: at }) ? { key, spec: at } : []));
+    return spec && isHere(one) ? [{ key, spec }] : [];
+  });
   if (wishes.length > 0) return wishes;
   return [{ key: undefined, spec: Spec.parse({ model: { uri: 'hf://any/model' }, resources: { gpusPerNode: 0 } }) }];
 }
