@@ -148,6 +148,14 @@ export const SPEC_RULES: readonly Rule[] = [
     message: 'either all places name a cluster or none does',
     fieldPath: '.slurm',
   },
+  {
+    rule: given(
+      `!${present('slurm.places')}`,
+      `self.slurm.places.all(p, self.slurm.places.exists_one(q, ${sameOf('cluster', "''")} && ${sameOf('partitions', '[]')}))`,
+    ),
+    message: 'places must differ by cluster or partitions',
+    fieldPath: '.slurm',
+  },
   oneSecretSource('model', 'tokenFrom'),
   oneSecretSource('endpoint', 'apiKeyFrom'),
 ];
@@ -157,6 +165,12 @@ export const SLURM_TIME_RULE: Rule = {
   rule: "self.matches('^([0-9]{1,6}-)?[0-9]{1,8}(:[0-9]{1,2}){0,2}$') || self.matches('(?i)^(unlimited|infinite)$')",
   message: 'must be a SLURM time: minutes, HH:MM:SS, D-HH, D-HH:MM:SS or UNLIMITED',
 };
+
+/** Of two objects `p` and `q`. */
+function sameOf(field: string, unset: string): string {
+  const [p, q] = ['p', 'q'].map((one) => `(has(${one}.${field}) ? ${one}.${field} : ${unset})`);
+  return `${p} == ${q}`;
+}
 
 function portsInOrder(field: string): Rule {
   const port = (at: number): string => `int(self.${field}.split('-')[${at}])`;

@@ -285,6 +285,27 @@ const cases: readonly [title: string, raw: unknown, problems: readonly Told[]][]
     [['spec.endpoint.portRange', 'must be LOW-HIGH in order, within 1024-65535']],
   ],
   [
+    'places beside the one place',
+    { model, slurm: { cluster: 'alps', places: [{ cluster: 'jura' }] } },
+    [['spec.slurm.places', 'must not stand beside spec.slurm.cluster: name it in each place']],
+  ],
+  [
+    'places beside partitions',
+    { model, slurm: { partitions: ['gpu'], places: [{ partitions: ['long'] }] } },
+    [['spec.slurm.places', 'must not stand beside spec.slurm.partitions: name it in each place']],
+  ],
+  [
+    'places of which one names no cluster, and one that is there twice',
+    {
+      model,
+      slurm: { places: [{ cluster: 'jura' }, { partitions: ['gpu'] }, { cluster: 'jura', waitSeconds: 60 }] },
+    },
+    [
+      ['spec.slurm.places[1].cluster', 'must be named in all places or in none'],
+      ['spec.slurm.places[2]', 'is cluster jura, as places[0] is already'],
+    ],
+  ],
+  [
     'a revision of a path',
     { model: { uri: 'file:///m', revision: 'main' } },
     [['spec.model.revision', 'belongs to a repository on the hub, and spec.model.uri is a path']],

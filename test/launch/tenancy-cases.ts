@@ -18,6 +18,7 @@ export type TenancyCase = {
 };
 
 const TEAM_A = { account: 'team-a', partitions: ['gpu'], qos: 'normal' };
+const AT_PLACES = { account: 'team-a', qos: 'normal' };
 const URGENT = { account: 'team-a-urgent', partitions: ['gpu-short'], qos: 'urgent' };
 
 /** One verdict each, of the operator and of the API server. */
@@ -51,6 +52,23 @@ export const TENANCY_CASES: readonly TenancyCase[] = [
       'spec.slurm.partitions: must be gpu or gpu-short',
       'spec.slurm.qos: must be normal or high',
     ],
+  },
+  {
+    what: 'places that are all listed',
+    namespace: 'team-a-dev',
+    spec: { slurm: { ...AT_PLACES, places: [{ partitions: ['gpu'] }, { partitions: ['gpu-short'] }] } },
+  },
+  {
+    what: 'a second place that is not listed',
+    namespace: 'team-a-dev',
+    spec: { slurm: { ...AT_PLACES, places: [{ partitions: ['gpu'] }, { partitions: ['debug'] }] } },
+    says: ['spec.slurm.places: must not hold debug; allowed: gpu, gpu-short'],
+  },
+  {
+    what: 'a place that leaves open what has to be said',
+    namespace: 'team-a-dev',
+    spec: { slurm: { ...AT_PLACES, places: [{ partitions: ['gpu'] }, {}] } },
+    says: ['spec.slurm.places: must be gpu or gpu-short'],
   },
   {
     what: 'one partition too many',

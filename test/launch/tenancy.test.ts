@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Catalog, EMPTY_CATALOG } from '../../src/api/catalog.ts';
 import { Spec, type SpecInput } from '../../src/api/spec.ts';
+import { specsByPlace } from '../../src/launch/places.ts';
 import { TenancyFile, tenancyOn, whyNotAllowed } from '../../src/launch/tenancy.ts';
 import { NOT_ALLOWED, SOME_RULES, TENANCY_CASES } from './tenancy-cases.ts';
 
@@ -15,8 +16,8 @@ function against(
   catalog: Catalog = EMPTY_CATALOG,
 ): readonly string[] {
   const tenancy = tenancyOn(TenancyFile.parse(rules), 'alps', catalog);
-  return whyNotAllowed(Spec.parse({ ...LEAST, ...spec }), namespace, tenancy).map(
-    ({ field, message }) => `${field}: ${message}`,
+  return specsByPlace(Spec.parse({ ...LEAST, ...spec })).flatMap((at) =>
+    whyNotAllowed(at, namespace, tenancy).map(({ field, message }) => `${field}: ${message}`),
   );
 }
 

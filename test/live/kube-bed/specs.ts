@@ -52,6 +52,25 @@ export const SPECS: readonly SpecCase[] = [
     says: /ray goes neither/,
   },
   {
+    what: 'places in order',
+    spec: { model, slurm: { places: [{ cluster: 'a', partitions: ['x'] }, { cluster: 'a' }, { cluster: 'b' }] } },
+  },
+  {
+    what: 'places beside partitions',
+    spec: { model, slurm: { partitions: ['x'], places: [{ cluster: 'a' }] } },
+    says: /places stand in place of cluster and partitions/,
+  },
+  {
+    what: 'places of which one names no cluster',
+    spec: { model, slurm: { places: [{ cluster: 'a' }, { partitions: ['x'] }] } },
+    says: /either all places name a cluster or none does/,
+  },
+  {
+    what: 'a place twice',
+    spec: { model, slurm: { places: [{ cluster: 'a' }, { cluster: 'a', waitSeconds: 60 }] } },
+    says: /places must differ by cluster or partitions/,
+  },
+  {
     what: 'memory said twice',
     spec: { model, resources: { memory: '64G', memoryPerGpu: '32G' } },
     says: /memoryPerGpu goes without memory/,
