@@ -73,6 +73,8 @@ export type WorkspaceOptions = {
   readonly binDirectory?: string;
   /** Of `--set`. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Of the settings file, in place of the one cluster that SLURM's programs here lead to. */
+  readonly clusters?: readonly object[];
   /** Nodes of the bed that deployments are kept off unless they say otherwise. */
   readonly exclude?: readonly string[];
 };
@@ -106,7 +108,16 @@ export async function openWorkspace(bed: Bed, options: WorkspaceOptions = {}): P
     logDirectory: logs,
     secretDirectory: secrets,
   };
-  const flags = ['-d', directory, ...Object.entries(settings).map(([key, value]) => `--set=${key}=${value}`)];
+  const configFile = join(home, 'operator.yaml');
+  await writeFile(configFile, JSON.stringify({ ...(options.clusters && { clusters: options.clusters }) }));
+  const flags = [
+    `--config=${configFile}`,
+    '-d',
+    directory,
+    ...Object.entries(settings)
+      .filter(([key]) => !(options.clusters && key.startsWith('cluster.')))
+      .map(([key, value]) => `--set=${key}=${value}`),
+  ];
   const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: home, ...bed.env };
   const operators: Operator[] = [];
 
