@@ -51,10 +51,11 @@ function choose(seen: Observation, spec: Spec, places: Places): Chosen {
   const records = recordsOf(status).filter(({ retired }) => !retired);
   const jobs = seen.slurm.value.jobs.filter((job) => isUnjudged(job, records));
   const live = jobs.filter((job) => !isOver(job));
-  if (spec.suspend || live.some(({ phase }) => phase !== 'pending')) return { place: current, tried: [] };
+  const started = live.filter(({ phase }) => phase !== 'pending');
+  if (spec.suspend || started.length > 0)
+    return { place: [current, ...places].find((place) => isAt(seen, place, started, records)) ?? current, tried: [] };
 
-  const { here } = seen.whereabouts;
-  if (current.cluster !== undefined && current.cluster !== here)
+  if (!isHere(seen, current))
     return isOpen(seen, current) ? stay : { ...stay, place: fresh(seen, places, tried) ?? current };
   if (live.length > 0) return whileQueued(seen, places, stay, live, records);
 
@@ -73,12 +74,21 @@ function firstOf(seen: Observation, places: Places): Place {
   const { place, cluster } = seen.resource.status;
   const isKnownHere = place === undefined && (cluster !== undefined || recordsOf(seen.resource.status).length > 0);
   return (
-    (isKnownHere
-      ? places.find((one) => (one.cluster ?? seen.whereabouts.here) === seen.whereabouts.here)
-      : undefined) ??
+    (isKnownHere ? places.find((one) => isHere(seen, one)) : undefined) ??
     places.find((one) => isOpen(seen, one)) ??
     places[0]
   );
+}
+
+function isHere({ whereabouts: { here } }: Observation, { cluster }: Place): boolean {
+  return cluster === undefined || cluster === here;
+}
+
+/** Not so while jobs of another place are being ended, or are kept because nobody may leave yet. */
+function isAt(seen: Observation, place: Place, jobs: readonly OwnJob[], records: readonly ReplicaRecord[]): boolean {
+  const isFor = ({ identity }: OwnJob): boolean =>
+    records.every((record) => record.replica !== identity.replica || isMadeFor(record, place));
+  return isHere(seen, place) && jobs.every(isFor);
 }
 
 function isOpen({ whereabouts: { clusters } }: Observation, { cluster }: Place): boolean {
@@ -125,9 +135,7 @@ function whileQueued(
   records: readonly ReplicaRecord[],
 ): Chosen {
   const { place, tried } = stay;
-  const isForHere = ({ identity }: OwnJob): boolean =>
-    records.every((record) => record.replica !== identity.replica || isMadeFor(record, place));
-  if (!jobs.every(isForHere)) return stay;
+  if (!isAt(seen, place, jobs, records)) return stay;
   const others = places.filter((one) => one !== place);
   if (others.length === 0 || (isTried(place, tried) && !fresh(seen, others, tried))) return stay;
   const reasons = jobs.map((job) => whyLeave(seen, place, job));

@@ -41,7 +41,7 @@ function turn(jobs: readonly OwnJob[], status: Status = {}, whereabouts: Partial
   const records = jobs.map(({ id, identity }) =>
     seenRecord({
       ...{ replica: identity.replica, attempt: identity.attempt, jobId: id, specHash: identity.specHash },
-      partitions: status.place?.partitions ?? FAST.partitions,
+      partitions: status.place === undefined ? FAST.partitions : (status.place.partitions ?? []),
     }),
   );
   const plan = decide(
@@ -99,6 +99,16 @@ describe('where a queued deployment waits', () => {
     const early = queued(10_000, { id: '102', replica: 1 });
     assert.deepEqual(turn([late, early]).place, FAST);
     assert.deepEqual(turn([late, servingJob({ id: '102', replica: 1, spec })]).place, FAST);
+  });
+
+  it('stays with one that started before it could leave', () => {
+    const status = { place: JURA, triedPlaces: [left(FAST), left(LARGE)] };
+    const deaf = { clusters: new Map([...AMONG.clusters, ['jura', false]]) };
+    const records = [seenRecord({ partitions: ['fast'] })];
+    const waits = turn([queued(700_000)], { ...status, records }, deaf);
+    assert.deepEqual([waits.place, waits.actions], [JURA, []]);
+    const started = turn([servingJob({ spec })], { ...status, records });
+    assert.deepEqual([started.place, started.tried, started.actions], [FAST, [], []]);
   });
 
   it('passes over a cluster that does not answer, and goes there once it does', () => {

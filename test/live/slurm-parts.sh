@@ -1,7 +1,9 @@
 # shellcheck shell=bash
 # Sourced by the beds: what a SLURM cluster of theirs consists of, wherever its daemons run. BED_DIR is set; the first
 # part of every configuration, the daemons of the controller's host, and the end of a bed whose owner is gone.
-set -euo pipefail
+set -Eeuo pipefail
+# What failed is said even where its own words go to a log.
+trap 'status=$?; echo "bed.sh: line $LINENO: $BASH_COMMAND: exit $status" >&2' ERR
 
 die() {
   echo "bed.sh: $*" >&2

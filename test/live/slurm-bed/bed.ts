@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -80,6 +80,15 @@ export async function whyNoVersion(version: BedVersion): Promise<string | undefi
   return made.exitCode === 0 ? undefined : `Debian's unstable does not give it today: ${made.stderr.slice(-500)}`;
 }
 
+/** The ends of the files of a directory, and of others. */
+async function ends(directory: string, ...others: readonly string[]): Promise<string> {
+  const names = await readdir(directory).catch(() => []);
+  const texts = [...names.map((name) => join(directory, name)), ...others].map(
+    async (file) => `${file}: ${(await readFile(file, 'utf8').catch(() => 'none')).slice(-2000)}`,
+  );
+  return (await Promise.all(texts)).join('\n');
+}
+
 const BED_SH = fileURLToPath(new URL('./bed.sh', import.meta.url));
 /** Of `up` with packages to download; everything else takes seconds. */
 const DEADLINE_MS = 600_000;
@@ -124,9 +133,9 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     if (options.jobEnvironment) await writeTaskProlog(settings.BED_TASK_PROLOG, options.jobEnvironment);
     await bed('up');
   } catch (cause) {
-    const log = await readFile(`${directory}/log/slurmctld.log`, 'utf8').catch(() => 'none');
+    const told = await ends(`${directory}/log`, `${directory}/munge/log`);
     await stop();
-    throw new Error(`no SLURM bed; the controller's log: ${log.slice(-2000)}`, { cause });
+    throw new Error(`no SLURM bed: ${(cause as Error).message}\n${told}`, { cause });
   }
 
   const restPort = /^BED_REST_PORT=(\d+)$/m.exec(await readFile(`${directory}/settings`, 'utf8'))?.[1] ?? '0';
