@@ -23,7 +23,7 @@ const lacking = new Map(
     : await Promise.all(BED_VERSIONS.map(async (version) => [version, await whyNoVersion(version)] as const)),
 );
 
-describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 9 }, () => {
+describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 12 }, () => {
   const table = createTable(BED_VERSIONS.flatMap((version) => adapters.map((adapter) => columnOf(version, adapter))));
   const beds = new Map<BedVersion, Promise<Bed>>();
   const bedOf = (version: BedVersion): Promise<Bed> => {

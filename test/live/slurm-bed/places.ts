@@ -1,13 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.ts';
 import { createSlurmCli } from '../../../src/slurm/cli/cli.ts';
+import { JOB_NAME_PREFIX } from '../../../src/slurm/identity.ts';
 import { createSlurmRest } from '../../../src/slurm/rest/rest.ts';
 import { createTokenFile } from '../../../src/slurm/rest/token.ts';
 import type { Slurm } from '../../../src/slurm/slurm.ts';
+import { startSshBed } from '../ssh-bed/bed.ts';
+import { forced, openWire } from '../ssh-bed/wire.ts';
 import type { Bed } from './bed.ts';
 
-/** Whose jobs they are, over either adapter; every Debian has it. 26.05 lets nobody's jobs be nobody's. */
+/** Whose jobs they are, where nobody has to log in; every Debian has it. 26.05 lets nobody's jobs be nobody's. */
 const USER = 'games';
 
 /** Each way to speak to a bed. */
@@ -29,6 +33,24 @@ export const ADAPTERS = {
       server: { url: bed.restUrl },
       token: token.read,
     });
+  },
+  /** Through a real sshd, by a key that opens nothing else; it submits as root, who is let in there. */
+  'CLI over ssh': async (bed: Bed): Promise<Slurm> => {
+    const { PATH = process.env.PATH, ...environment } = bed.env;
+    const binDirectory = PATH === process.env.PATH ? undefined : join(bed.directory, 'bin');
+    const sshd = await startSshBed({ environment, keyOptions: forced('restrict', '-', '-', binDirectory) });
+    const wire = openWire(sshd, { binDirectory });
+    // The key submits nothing under a name that is not the operator's.
+    const stranger = createSlurmCli({ cluster: 'bed', clock: systemClock, environment: { PATH, ...environment } });
+    return {
+      ...wire.slurm,
+      submit: (one) => (one.name.startsWith(JOB_NAME_PREFIX) ? wire.slurm : stranger).submit(one),
+      async close() {
+        await wire.close();
+        await stranger.close();
+        await sshd.stop();
+      },
+    };
   },
 } as const satisfies Readonly<Record<string, (bed: Bed) => Promise<Slurm>>>;
 
