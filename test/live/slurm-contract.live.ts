@@ -1,4 +1,6 @@
 import { after, describe, test } from 'node:test';
+import { embedded } from '../contract/embedded.ts';
+import { simulated } from '../contract/simulated.ts';
 import { slurmContract } from '../contract/slurm.ts';
 import { BED_VERSIONS, type Bed, type BedVersion, startBed, whyNoBed, whyNoVersion } from './slurm-bed/bed.ts';
 import { ADAPTERS, type AdapterName } from './slurm-bed/places.ts';
@@ -14,6 +16,9 @@ const KNOWN_DIFFERENCES: Readonly<Record<string, { readonly historyHasNoExitCode
   '22.05 REST': { historyHasNoExitCodes: true },
 };
 
+/** The clusters that are ours, held to the same in the same run. */
+const OURS = { local: embedded, simulated };
+
 const adapters = Object.keys(ADAPTERS) as readonly AdapterName[];
 const columnOf = (version: BedVersion, adapter: AdapterName): string => `${version} ${adapter}`;
 
@@ -23,8 +28,9 @@ const lacking = new Map(
     : await Promise.all(BED_VERSIONS.map(async (version) => [version, await whyNoVersion(version)] as const)),
 );
 
-describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 12 }, () => {
-  const table = createTable(BED_VERSIONS.flatMap((version) => adapters.map((adapter) => columnOf(version, adapter))));
+describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 14 }, () => {
+  const real = BED_VERSIONS.flatMap((version) => adapters.map((adapter) => columnOf(version, adapter)));
+  const table = createTable([...real, ...Object.keys(OURS)]);
   const beds = new Map<BedVersion, Promise<Bed>>();
   const bedOf = (version: BedVersion): Promise<Bed> => {
     const bed = beds.get(version) ?? startBed({ version, rest: true, accounting: true });
@@ -41,6 +47,8 @@ describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 12 
     for (const { reason } of (await Promise.allSettled(up.map((bed) => bed.stop()))).filter(isRejected)) throw reason;
   });
 
+  for (const [column, make] of Object.entries(OURS))
+    slurmContract(column, make, { told: (sentence, isKept) => table.mark(column, sentence, isKept) });
   for (const version of BED_VERSIONS) {
     const why = lacking.get(version);
     if (why !== undefined) {
