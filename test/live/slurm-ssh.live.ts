@@ -33,6 +33,8 @@ describe('on real SLURM behind ssh', { skip: whyNoBed() ?? false }, () => {
         },
         script: (kind) => SCRIPTS[kind],
         nodeNames: bed.nodeNames,
+        gpusPerNode: bed.gpusPerNode,
+        version: bed.version,
         async close() {
           await wire.close();
           await stranger.close();

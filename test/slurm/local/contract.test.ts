@@ -22,6 +22,7 @@ slurmContract('local', async () => {
     slurm,
     script: (kind) => SCRIPTS[kind],
     nodeNames: ['localhost'],
+    gpusPerNode: 4,
     async close() {
       await slurm.cancelAll();
       await slurm.close();
