@@ -334,7 +334,9 @@ export function legitimate({ logs, secrets }: Ground): readonly Abuse[] {
     { words: [...TIMES, 'scontrol', 'show', 'config'] },
     { words: ['scontrol', '--oneliner', '--all', 'show', 'partition'] },
     { words: ['sinfo', '--noheader', '--Node', '--all', '--format=%N=%T=%o'] },
-    { words: ['sinfo', '--noheader', '--Node', '--all', '--Format=NodeList:=,StateLong:=,Gres:=,GresUsed:'] },
+    {
+      words: ['sinfo', '--noheader', '--Node', '--all', '--Format=NodeList:=,StateLong:=,NodeAddr:=,Gres:=,GresUsed:'],
+    },
     {
       words: [
         ...TIMES,
