@@ -55,7 +55,7 @@ export type Inventory = {
 /** One entry a type of GPU; empty: the node has none. */
 export type EquippedNode = NodeInfo & { readonly gpus: readonly Gpus[] };
 
-const UNUSABLE = /^(down|drain|drained|draining|fail|failing|error|unknown|future|powered_down|powering_down)/;
+const UNUSABLE = /^(down|drain|drained|draining|fail|failing|error|inval|unknown|future|powered_down|powering_down)/;
 
 /** Jobs can run there, now or when others have ended. */
 export const isUsable = ({ state }: Pick<NodeInfo, 'state'>): boolean => !UNUSABLE.test(state);

@@ -17,17 +17,19 @@ export const NodeRecord = z.looseObject({
 });
 type NodeRecord = z.output<typeof NodeRecord>;
 
-const About = z.looseObject({ release: z.string().optional() }).optional();
-/** What slurmrestd says of itself, under `Slurm` in 22.05: its version. */
+const About = z.looseObject({ release: z.string() }).optional();
+/** Of which version slurmrestd is, under `Slurm` in 22.05. For people: without it the nodes are as good. */
 export const Release = z
   .looseObject({ slurm: About, Slurm: About })
-  .nullish()
-  .transform((meta) => (meta?.slurm ?? meta?.Slurm)?.release);
+  .transform(({ slurm, Slurm }) => (slurm ?? Slurm)?.release)
+  .optional()
+  .catch(undefined);
 
 /** In sinfo's words: a drained node that still works is `draining`, one that does not is `drained`. */
 export function readNode({ name, address, state, state_flags }: NodeRecord): NodeInfo {
   const words = [...state, ...state_flags].map((word) => word.toLowerCase());
   const [base = 'unknown'] = words;
+  if (words.includes('invalid_reg')) return { name, address, state: 'inval' };
   const works = base === 'allocated' || base === 'mixed' || words.includes('completing');
   if (base !== 'down' && words.includes('drain')) return { name, address, state: works ? 'draining' : 'drained' };
   if (base !== 'down' && words.includes('fail')) return { name, address, state: works ? 'failing' : 'fail' };
