@@ -19,6 +19,7 @@ const LAYERS = [
       'slurm/directive-lines.ts',
       'slurm/directives.ts',
       'slurm/duration.ts',
+      'slurm/gpus.ts',
       'slurm/identity.ts',
       'slurm/job.ts',
       'slurm/node-list.ts',

@@ -130,7 +130,7 @@ permitted() {
     '3:scancel --me --name=vllm-slurm-doctor-'*) is_ours "${3#--name=}" ;;
     '2:scontrol --oneliner') [ "$bytes" != - ] && only_shows_jobs ;;
     '2:scontrol ping' | '3:scontrol show config' | '5:scontrol --oneliner --all show partition') ;;
-    '5:sinfo --noheader --Node --all --format='*) ;;
+    '5:sinfo --noheader --Node --all --format='* | '5:sinfo --noheader --Node --all --Format='*) ;;
     '8:sacct --duplicates --parsable2 --noheader --allocations --name='*' --starttime=now-'*' --format='*) ;;
     '6:sacctmgr --parsable2 --noheader show qos format='*) ;;
     '8:sacctmgr --parsable2 --noheader show associations where user='*' format='*) ;;

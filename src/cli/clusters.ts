@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { rfc3339 } from '../api/time.ts';
 import { eachCluster, type Settings } from '../config.ts';
-import { isUsable } from '../slurm/slurm.ts';
+import { countGpus, type GpuCount } from '../slurm/gpus.ts';
+import { type Inventory, isUsable } from '../slurm/slurm.ts';
 import { type Cli, EXIT, examples, print } from './cli.ts';
 import { chooseCluster } from './cluster.ts';
 import { openSlurm } from './compose.ts';
@@ -17,7 +18,10 @@ type Seen = {
   readonly answers: boolean;
   /** Why it does not answer, or why nobody but its operator may ask it. */
   readonly why?: string;
+  readonly version?: string;
   readonly nodes?: { readonly total: number; readonly usable: number };
+  /** One entry a type, the most frequent first. */
+  readonly gpus?: readonly GpuCount[];
   /** Of this user and named as the operator names them, whosever deployments they are. */
   readonly jobs?: { readonly pending: number; readonly running: number };
   readonly listing?: { readonly seconds: number; readonly bytes?: number };
@@ -31,11 +35,25 @@ export function clustersCommand(cli: Cli): Command {
     .action(async (options: ClustersOptions, self: Command) =>
       cli.exit(await withSettings(cli, self, async ({ settings }) => clusters(cli, settings, options))),
     );
+  command.addHelpText(
+    'after',
+    `\nColumns:\n${COLUMNS.map(([name, means]) => `  ${name.padEnd(7)}  ${means}`).join('\n')}`,
+  );
   return examples(command, [
     ['vllm-slurm clusters', 'all of them; it exits 1 when one does not answer'],
     ["vllm-slurm clusters --json | jq '.[] | select(.answers | not)'", 'for scripts'],
+    ["vllm-slurm clusters --json | jq '.[] | {name, gpus}'", 'with type, total, usable and free'],
   ]);
 }
+
+/** What their heads do not tell. */
+const COLUMNS = [
+  ['VERSION', 'of SLURM: the controller’s, or slurmrestd’s where that is asked'],
+  ['NODES', 'usable/all; one that is down, drained or failing is not usable'],
+  ['GPUS', 'free/all of each type; free: held by no job, on a usable node'],
+  ['RUNNING', 'jobs of this user with the names the operator gives; PENDING likewise'],
+  ['LISTING', 'what one look at these jobs took; the operator takes one each tick'],
+] as const;
 
 async function clusters(cli: Cli, settings: Settings, options: ClustersOptions): Promise<number> {
   // Together: one that is silent holds none of the others up.
@@ -59,15 +77,13 @@ async function look(cli: Cli, settings: Settings): Promise<Seen> {
     const seconds = (cli.clock.now() - beganMs) / 1000;
     if (!listing.ok) return { ...about, answers: false, why: listing.error.message };
     const { jobs, bytes, credentialsEndMs } = listing.value;
-    const nodes = await slurm.nodes();
-    const counted = (phase: string): number => jobs.filter((job) => job.phase === phase).length;
+    const inventory = await slurm.inventory();
+    const inPhase = (phase: string): number => jobs.filter((job) => job.phase === phase).length;
     return {
       ...about,
       answers: true,
-      ...(nodes.ok
-        ? { nodes: { total: nodes.value.length, usable: nodes.value.filter(isUsable).length } }
-        : { why: nodes.error.message }),
-      jobs: { pending: counted('pending'), running: counted('running') },
+      ...(inventory.ok ? counted(inventory.value) : { why: inventory.error.message }),
+      jobs: { pending: inPhase('pending'), running: inPhase('running') },
       listing: { seconds, ...(bytes !== undefined && { bytes }) },
       ...(credentialsEndMs !== undefined && { credentialsEnd: rfc3339(credentialsEndMs) }),
     };
@@ -76,15 +92,39 @@ async function look(cli: Cli, settings: Settings): Promise<Seen> {
   }
 }
 
-const HEAD = ['NAME', 'TYPE', 'ANSWERS', 'NODES', 'RUNNING', 'PENDING', 'LISTING', 'TOKEN-ENDS', 'WHY'];
+function counted({ version, nodes }: Inventory): Pick<Seen, 'version' | 'nodes' | 'gpus'> {
+  const equipped = nodes.map((node) => ({ ...node, isUsable: isUsable(node) }));
+  return {
+    ...(version !== undefined && { version }),
+    nodes: { total: nodes.length, usable: equipped.filter((node) => node.isUsable).length },
+    gpus: countGpus(equipped),
+  };
+}
 
-function row({ name, type, answers, nodes, jobs, listing, credentialsEnd, why }: Seen): readonly string[] {
+const HEAD = [
+  ...['NAME', 'TYPE', 'ANSWERS', 'VERSION', 'NODES', 'GPUS', 'RUNNING', 'PENDING', 'LISTING', 'TOKEN-ENDS', 'WHY'],
+];
+
+function row({
+  name,
+  type,
+  answers,
+  version,
+  nodes,
+  gpus,
+  jobs,
+  listing,
+  credentialsEnd,
+  why,
+}: Seen): readonly string[] {
   const size = listing?.bytes === undefined ? '' : `, ${(listing.bytes / 1000).toFixed(1)} kB`;
   return [
     name,
     type,
     answers ? 'yes' : 'no',
+    version ?? '-',
     nodes ? `${nodes.usable}/${nodes.total}` : '-',
+    gpus ? gpusCell(gpus) : '-',
     jobs ? String(jobs.running) : '-',
     jobs ? String(jobs.pending) : '-',
     listing ? `${listing.seconds.toFixed(2)} s${size}` : '-',
@@ -92,4 +132,9 @@ function row({ name, type, answers, nodes, jobs, listing, credentialsEnd, why }:
     // Of a table each row is one line.
     (why ?? '').replaceAll(/\s+/g, ' '),
   ];
+}
+
+function gpusCell(gpus: readonly GpuCount[]): string {
+  if (gpus.length === 0) return 'none';
+  return gpus.map(({ type, free, total }) => `${type === '' ? 'gpu' : type} ${free}/${total}`).join(', ');
 }

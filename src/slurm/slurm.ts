@@ -1,4 +1,5 @@
 import type { Result } from '../result.ts';
+import type { Gpus } from './gpus.ts';
 import type { Job, JobEnding, JobRef } from './job.ts';
 
 /** Every answer of the cluster is typed by what it asks of the caller. */
@@ -45,7 +46,16 @@ export type NodeInfo = {
   readonly state: string;
 };
 
-const UNUSABLE = /^(down|drain|drained|draining|fail|failing|error|unknown|future|powered_down|powering_down)/;
+/** What a cluster is and has, for people. */
+export type Inventory = {
+  /** Of SLURM, `24.11.5`: the controller's by its commands, slurmrestd's own over that; absent where nobody says one. */
+  readonly version?: string;
+  readonly nodes: readonly EquippedNode[];
+};
+/** One entry a type of GPU; empty: the node has none. */
+export type EquippedNode = NodeInfo & { readonly gpus: readonly Gpus[] };
+
+const UNUSABLE = /^(down|drain|drained|draining|fail|failing|error|inval|unknown|future|powered_down|powering_down)/;
 
 /** Jobs can run there, now or when others have ended. */
 export const isUsable = ({ state }: Pick<NodeInfo, 'state'>): boolean => !UNUSABLE.test(state);
@@ -74,6 +84,8 @@ export interface Slurm {
   /** Ends the job if id, name and user all still match; a job that is gone or is somebody else's is no error. */
   cancel(ref: JobRef): Promise<Result<void, SlurmError>>;
   nodes(): Promise<Result<readonly NodeInfo[], SlurmError>>;
+  /** The same nodes with their GPUs, and the version. Dearer: for when somebody asks, not for a loop. */
+  inventory(): Promise<Result<Inventory, SlurmError>>;
   /** Releases what the adapter holds; jobs live on. */
   close(): Promise<void>;
 }

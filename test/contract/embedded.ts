@@ -23,6 +23,7 @@ export async function embedded(): Promise<SlurmBed> {
     slurm,
     script: (kind) => SCRIPTS[kind],
     nodeNames: ['localhost'],
+    gpusPerNode: 4,
     async close() {
       await slurm.cancelAll();
       await slurm.close();

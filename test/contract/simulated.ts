@@ -20,5 +20,5 @@ export async function simulated(): Promise<SlurmBed> {
     return `# ${kind}\n`;
   };
   const nodeNames = ['node001', 'node002', 'node003', 'node004'];
-  return { slurm, script, nodeNames, advance: clock.advance, close: slurm.close };
+  return { slurm, script, nodeNames, gpusPerNode: 4, advance: clock.advance, close: slurm.close };
 }

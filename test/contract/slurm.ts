@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test as declareTest, describe } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Job, JobEnding, JobRef } from '../../src/slurm/job.ts';
-import type { Listing, Slurm } from '../../src/slurm/slurm.ts';
+import type { EquippedNode, Inventory, Listing, Slurm } from '../../src/slurm/slurm.ts';
 
 /** What a bed must be able to run. Each kind is a whole batch script body; options are added in front of it. */
 export type ScriptKind =
@@ -21,6 +21,10 @@ export type SlurmBed = {
   script(kind: ScriptKind): string;
   /** Of every node: jobs that exclude them all can never run. */
   readonly nodeNames: readonly string[];
+  /** Of each node, of no type. */
+  readonly gpusPerNode: number;
+  /** Of SLURM; undefined: there is none. */
+  readonly version?: string;
   /** Lets simulated time pass; absent where time passes by itself. */
   advance?(ms: number): Promise<void>;
   close(): Promise<void>;
@@ -161,6 +165,43 @@ export function slurmContract(name: string, make: () => Promise<SlurmBed>, optio
       assert.ok(job.nodes.length === 1 && known.includes(job.nodes[0] ?? ''), `${job.nodes} is not one of ${known}`);
       assert.deepEqual([...known].sort(), [...bed.nodeNames].sort());
       await cancel(ref);
+    });
+
+    async function inventory(): Promise<Inventory> {
+      const answer = await bed.slurm.inventory();
+      assert.ok(answer.ok, `inventory: ${JSON.stringify(answer)}`);
+      return answer.value;
+    }
+
+    /** Of the node; undefined while it is otherwise, for others may hold GPUs of it at times. */
+    const untilUsed = (node: string, used: number): Promise<EquippedNode> =>
+      until(`${used} GPUs of ${node} are held`, async () =>
+        (await inventory()).nodes.find(({ name, gpus }) => name === node && gpus[0]?.used === used),
+      );
+
+    test('the inventory tells the same nodes with all their GPUs, and the version', async () => {
+      const [known, { version, nodes }] = [await bed.slurm.nodes(), await inventory()];
+      assert.ok(known.ok);
+      assert.equal(version, bed.version);
+      assert.deepEqual(
+        nodes.map(({ name, address, gpus }) => ({
+          name,
+          address,
+          gpus: gpus.map(({ type, total }) => ({ type, total })),
+        })),
+        known.value.map(({ name, address }) => ({ name, address, gpus: [{ type: '', total: bed.gpusPerNode }] })),
+      );
+    });
+
+    test('GPUs a job holds are used for as long as it lives, and no longer', async () => {
+      const ref = await submit(freshName(), 'runs', [`--gres=gpu:${bed.gpusPerNode}`]);
+      const job = await untilPhase(ref, 'running');
+      const [node = ''] = job.nodes;
+      assert.deepEqual((await untilUsed(node, bed.gpusPerNode)).gpus, [
+        { type: '', total: bed.gpusPerNode, used: bed.gpusPerNode },
+      ]);
+      await cancel(ref);
+      await untilUsed(node, 0);
     });
 
     test('a script that exits 7 ends FAILED, and its exit code can be asked for', async () => {

@@ -21,6 +21,7 @@ export function fakeSlurm(about: Partial<Slurm> = {}): Slurm & { readonly calls:
     submit: async () => ok('101'),
     cancel: async () => ok(undefined),
     nodes: async () => ok([{ name: 'node001', address: '10.0.0.1', state: 'idle' }]),
+    inventory: async () => ok({ nodes: [] }),
     close: async () => {},
     ...about,
   };

@@ -62,7 +62,7 @@ describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 14 
         async () => {
           const bed = await bedOf(version);
           const slurm = await ADAPTERS[adapter](bed);
-          return { slurm, script: (kind) => SCRIPTS[kind], nodeNames: bed.nodeNames, close: slurm.close };
+          return { ...bed, slurm, script: (kind) => SCRIPTS[kind], close: slurm.close };
         },
         {
           // SLURM counts a limit in minutes and looks at it twice a minute.

@@ -183,6 +183,7 @@ export function abuses({ logs, secrets, outside }: Ground): readonly Abuse[] {
     ...[
       ['sinfo', '--json'],
       ['sinfo', '--noheader', '--Node', '--all', '--format=x', '-M', 'all'],
+      ['sinfo', '--noheader', '--Node', '--all', '--Format=x', '--iterate=1'],
       ['sinfo', '--noheader'],
     ],
     // What scontrol and sacctmgr change and write.
@@ -333,6 +334,9 @@ export function legitimate({ logs, secrets }: Ground): readonly Abuse[] {
     { words: [...TIMES, 'scontrol', 'show', 'config'] },
     { words: ['scontrol', '--oneliner', '--all', 'show', 'partition'] },
     { words: ['sinfo', '--noheader', '--Node', '--all', '--format=%N=%T=%o'] },
+    {
+      words: ['sinfo', '--noheader', '--Node', '--all', '--Format=NodeList:=,StateLong:=,NodeAddr:=,Gres:=,GresUsed:'],
+    },
     {
       words: [
         ...TIMES,

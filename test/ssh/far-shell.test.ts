@@ -120,7 +120,7 @@ for (const shell of SHELLS)
     const programs = (await on.ran()).map((line) => line.split(' ')[0]?.split('/').at(-1));
     assert.deepEqual(programs, [
       ...['sinfo', 'sbatch', 'squeue', 'squeue', 'scancel', 'scancel', 'scontrol', 'scontrol', 'scontrol', 'scontrol'],
-      ...['sinfo', 'sacct', 'sacctmgr', 'sacctmgr', 'sacctmgr'],
+      ...['sinfo', 'sinfo', 'sacct', 'sacctmgr', 'sacctmgr', 'sacctmgr'],
     ]);
   });
 

@@ -11,7 +11,8 @@ import { NAMES_A_CALL, parseSacct, sacctCommand } from './sacct.ts';
 import { readSubmission, sbatchCommand } from './sbatch.ts';
 import { readCancellation, scancelCommand } from './scancel.ts';
 import { onlyMissedJobs, parseScontrol, scontrolCommand } from './scontrol.ts';
-import { parseSinfo, SINFO_COMMAND, VERSION_COMMAND } from './sinfo.ts';
+import { EQUIPPED_COMMAND, parseEquipped, parseSinfo, SINFO_COMMAND, VERSION_COMMAND } from './sinfo.ts';
+import { CONFIGURATION_COMMAND, parseConfiguration } from './site.ts';
 import { parseSqueue, squeueCommand } from './squeue.ts';
 import { readVersion, versionTraits } from './versions.ts';
 
@@ -120,6 +121,17 @@ export function createSlurmCli(options: SlurmCliOptions): SlurmCli {
     },
 
     nodes: () => ask(SINFO_COMMAND, (output) => ok(parseSinfo(output))),
+
+    async inventory() {
+      const nodes = await ask(EQUIPPED_COMMAND, (output) => ok(parseEquipped(output)));
+      if (!nodes.ok) return nodes;
+      // Of the controller: the programs here may be older.
+      const configuration = await ask(CONFIGURATION_COMMAND, (output) => ok(parseConfiguration(output)));
+      if (!configuration.ok) return configuration;
+      const { version: its } = configuration.value;
+      return ok({ nodes: nodes.value, ...(its !== undefined && { version: its }) });
+    },
+
     close: own.close,
   };
 }

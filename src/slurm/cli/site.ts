@@ -1,5 +1,6 @@
 import type { Association, ClusterConfiguration, Controller, Qos } from '../association.ts';
 import { parseSlurmTime } from '../duration.ts';
+import { readGpus } from '../gpus.ts';
 import type { Partition, PartitionNode } from '../partition.ts';
 import type { Command } from './command-line.ts';
 import { withoutFlags } from './sinfo.ts';
@@ -94,7 +95,7 @@ export function parsePartitionNodes(output: string): readonly PartitionNode[] {
         state: withoutFlags(state),
         cpus: Number(cpus),
         memoryMiB: Number(memory),
-        gpus: gpusOf(gres),
+        gpus: readGpus(gres),
       },
     ];
   });
@@ -124,12 +125,6 @@ function rows(output: string, fields: number): readonly (readonly string[])[] {
     .split('\n')
     .map((line) => line.split('|'))
     .filter((row) => row.length === fields);
-}
-
-/** `gpu:h100:4(S:0-1),gpu:a100:2,craynetwork:1` */
-function gpusOf(gres: string): PartitionNode['gpus'] {
-  const found = gres.matchAll(/(?:^|,)gpu(?::([^:,()]+(?=:)))?:(\d+)/g);
-  return Array.from(found, ([, type = '', count]) => ({ type, count: Number(count) }));
 }
 
 /** Undefined for `ALL` and nothing. */

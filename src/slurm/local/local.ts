@@ -9,7 +9,7 @@ import { readDirectives } from '../directives.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { JobEnding, JobRef } from '../job.ts';
 import { type NodeSlots, type Partition, refusal } from '../scheduler.ts';
-import type { Listing, NodeInfo, Slurm, SlurmError, Submission } from '../slurm.ts';
+import type { Inventory, Listing, NodeInfo, Slurm, SlurmError, Submission } from '../slurm.ts';
 import { inheritable } from './environment.ts';
 import { createJobFiles, writeWhole } from './job-files.ts';
 import { createJobLife } from './life.ts';
@@ -183,6 +183,14 @@ function openCluster(options: LocalOptions, unlock: () => void): LocalCluster {
     });
   }
 
+  async function inventory(): Promise<Result<Inventory, SlurmError>> {
+    const known = await nodes();
+    if (!known.ok) return known;
+    const used = life.all().reduce((sum, record) => sum + (isStarted(record) ? record.gpus.length : 0), 0);
+    const gpus = node.gpus === 0 ? [] : [{ type: '', total: node.gpus, used }];
+    return ok({ nodes: known.value.map((one) => ({ ...one, gpus })) });
+  }
+
   async function cancelAll(): Promise<void> {
     const untilMs = Date.now() + killWaitMs + CANCEL_ALL_GRACE_MS;
     const live = () => life.all().filter((record) => !isEnded(record));
@@ -217,7 +225,7 @@ function openCluster(options: LocalOptions, unlock: () => void): LocalCluster {
   }
 
   tick();
-  return { cluster, listJobs, describe, history, submit, cancel, nodes, close, cancelAll, kill };
+  return { cluster, listJobs, describe, history, submit, cancel, nodes, inventory, close, cancelAll, kill };
 }
 
 /** The keeper and the commands a job calls, as copies that stay when this package moves or is upgraded. */

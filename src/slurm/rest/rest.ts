@@ -8,7 +8,7 @@ import { numberOf, readAnswer } from './answer.ts';
 import { createHttp, type HttpAnswer, type HttpRequest, type RestServer } from './http.ts';
 import { AccountedJob, JobRecord, readAccounted, readEnding, readJob } from './job-record.ts';
 import { Envelope, parsed, Quantity, Text } from './json.ts';
-import { NodeRecord, readNode } from './nodes.ts';
+import { NodeRecord, Release, readEquipped, readNode } from './nodes.ts';
 import { submissionBody } from './submission.ts';
 import type { Token } from './token.ts';
 import { type ApiVersion, negotiate } from './versions.ts';
@@ -45,7 +45,7 @@ const Jobs = z.looseObject({ jobs: z.array(JobRecord) });
 const Listed = Envelope.extend({ jobs: z.array(z.unknown()), last_update: Quantity });
 const Owned = z.object({ user_name: Text, name: Text });
 const Accounted = z.looseObject({ jobs: z.array(AccountedJob) });
-const Nodes = z.looseObject({ nodes: z.array(NodeRecord) });
+const Nodes = z.looseObject({ nodes: z.array(NodeRecord), meta: Release });
 const Submitted = z.looseObject({ job_id: z.number() });
 const Cancelled = z.looseObject({
   status: z
@@ -126,6 +126,11 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     if (!found.ok) return found;
     const ending = found.value.record && readEnding(found.value.record);
     return ok(ending?.name === ref.name && ending.submitMs === ref.submitMs ? ending : undefined);
+  }
+
+  async function nodeRecords(): Promise<Result<z.output<typeof Nodes>, SlurmError>> {
+    const sent = await call('GET', ({ name, tellsLastUpdate }) => `/slurm/${name}/nodes${tellsLastUpdate ? '/' : ''}`);
+    return sent.ok ? readAnswer(sent.value.answer, Nodes) : sent;
   }
 
   async function listJobs(): Promise<Result<Listing, SlurmError>> {
@@ -276,13 +281,15 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     },
 
     async nodes() {
-      const sent = await call(
-        'GET',
-        ({ name, tellsLastUpdate }) => `/slurm/${name}/nodes${tellsLastUpdate ? '/' : ''}`,
-      );
-      if (!sent.ok) return sent;
-      const read = readAnswer(sent.value.answer, Nodes);
+      const read = await nodeRecords();
       return read.ok ? ok(read.value.nodes.map(readNode)) : read;
+    },
+
+    async inventory() {
+      const read = await nodeRecords();
+      if (!read.ok) return read;
+      const { nodes, meta: version } = read.value;
+      return ok({ nodes: nodes.map(readEquipped), ...(version !== undefined && { version }) });
     },
 
     close: http.close,

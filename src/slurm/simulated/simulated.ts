@@ -3,8 +3,8 @@ import { err, ok, type Result } from '../../result.ts';
 import { readDirectives } from '../directives.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { JobEnding, JobRef } from '../job.ts';
-import { type Partition, refusal } from '../scheduler.ts';
-import type { Listing, NodeInfo, Slurm, SlurmError, Submission } from '../slurm.ts';
+import { type Grant, type Partition, refusal } from '../scheduler.ts';
+import type { EquippedNode, Inventory, Listing, NodeInfo, Slurm, SlurmError, Submission } from '../slurm.ts';
 import { type Behaviour, serves } from './behaviour.ts';
 import { type Control, createControl } from './control.ts';
 import { type CallName, createFaults, type Effect, type FaultRule } from './faults.ts';
@@ -150,7 +150,21 @@ export function createSimulatedSlurm(options: SimulatedOptions): SimulatedSlurm 
     return answer('nodes', NOBODY, () => ok(present().nodes.map((node) => nodeInfo(node, present()))));
   }
 
-  const slurm = { cluster, listJobs, describe, history: ended, submit, cancel, nodes, close: async () => {} };
+  function inventory(): Promise<Result<Inventory, SlurmError>> {
+    return answer('inventory', NOBODY, () => ok({ nodes: present().nodes.map((node) => equipped(node, present())) }));
+  }
+
+  const slurm = {
+    cluster,
+    listJobs,
+    describe,
+    history: ended,
+    submit,
+    cancel,
+    nodes,
+    inventory,
+    close: async () => {},
+  };
   const control = createControl({
     user,
     faults,
@@ -232,6 +246,14 @@ function readSubmission(
 }
 
 function nodeInfo(node: SimNode, world: World): NodeInfo {
-  const busy = world.jobs.some((job) => job.phase !== 'ended' && job.grants.some((grant) => grant.node === node.name));
-  return { name: node.name, address: node.address, state: node.up ? (busy ? 'mixed' : 'idle') : 'down' };
+  const state = node.up ? (grantsOn(node, world).length > 0 ? 'mixed' : 'idle') : 'down';
+  return { name: node.name, address: node.address, state };
 }
+
+function equipped(node: SimNode, world: World): EquippedNode {
+  const used = grantsOn(node, world).reduce((sum, { gpus }) => sum + gpus.length, 0);
+  return { ...nodeInfo(node, world), gpus: node.gpus === 0 ? [] : [{ type: '', total: node.gpus, used }] };
+}
+
+const grantsOn = (node: SimNode, { jobs }: World): readonly Grant[] =>
+  jobs.filter(({ phase }) => phase !== 'ended').flatMap(({ grants }) => grants.filter((one) => one.node === node.name));

@@ -36,6 +36,7 @@ export type Bed = {
   /** For programs of SLURM's and for the operator: where the cluster is, and the programs if not on our own PATH. */
   readonly env: Readonly<Record<string, string>>;
   readonly nodeNames: readonly string[];
+  readonly gpusPerNode: number;
   /** Answers with stdout, its last line break gone; throws when the command fails. */
   run(...command: readonly string[]): Promise<string>;
   /** As `run`, as the unprivileged user `nobody`. */
@@ -96,6 +97,7 @@ const DEADLINE_MS = 600_000;
 export async function startBed(options: BedOptions = {}): Promise<Bed> {
   const directory = await mkdtemp(join(tmpdir(), 'slurm-bed-'));
   const nodes = options.nodes ?? 4;
+  const gpusPerNode = options.gpusPerNode ?? 4;
   const version = options.version ?? '22.05';
   const binDirectory = version === '22.05' ? undefined : `${directory}/bin`;
   const env = {
@@ -108,7 +110,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     BED_OWNER: String(process.pid),
     BED_REST: options.rest ? '1' : '0',
     BED_NODES: String(nodes),
-    BED_GPUS: String(options.gpusPerNode ?? 4),
+    BED_GPUS: String(gpusPerNode),
     BED_ACCOUNTING: options.accounting ? '1' : '0',
     BED_MIN_JOB_AGE: String(options.minJobAgeSeconds ?? 300),
     BED_MESSAGE_TIMEOUT: String(options.messageTimeoutSeconds ?? 10),
@@ -151,6 +153,7 @@ export async function startBed(options: BedOptions = {}): Promise<Bed> {
     },
     stopRest: () => bed('rest-stop'),
     startRest: () => bed('rest-start'),
+    gpusPerNode,
     nodeNames: Array.from({ length: nodes }, (_, i) => `node${String(i + 1).padStart(3, '0')}`),
     run,
     asUser: (...command) => run('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', ...command),

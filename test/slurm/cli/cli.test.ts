@@ -109,6 +109,33 @@ test('accounting is asked in bounded calls, and its version once', async (t) => 
   );
 });
 
+test('what jobs hold of the nodes is asked only for an inventory, and the version is the controller’s', async (t) => {
+  const { slurm, calls } = await cluster(t, {
+    sinfo: `case "$*" in
+      *GresUsed*) echo 'n1=mixed-=10.0.0.1=gpu:h100:4(S:0-1)=gpu:h100:3(IDX:0-2)'; echo 'n2=idle=10.0.0.2=(null)=';;
+      *) echo 'n1=mixed-=10.0.0.1';;
+    esac`,
+    scontrol: 'echo "SLURM_VERSION           = 26.05.5"',
+  });
+  const n1 = { name: 'n1', address: '10.0.0.1', state: 'mixed' };
+  assert.deepEqual(await slurm.nodes(), ok([n1]));
+  assert.equal(await calls(), 'sinfo --noheader --Node --all --format=%N=%T=%o\n');
+  assert.deepEqual(
+    await slurm.inventory(),
+    ok({
+      version: '26.05.5',
+      nodes: [
+        { ...n1, gpus: [{ type: 'h100', total: 4, used: 3 }] },
+        { name: 'n2', address: '10.0.0.2', state: 'idle', gpus: [] },
+      ],
+    }),
+  );
+  assert.deepEqual((await calls()).split('\n').slice(1, -1), [
+    'sinfo --noheader --Node --all --Format=NodeList:=,StateLong:=,NodeAddr:=,Gres:=,GresUsed:',
+    'scontrol show config',
+  ]);
+});
+
 test('nothing is asked when there is nothing to ask', async (t) => {
   const { slurm, calls } = await cluster(t, { sinfo: 'exit 1', sacct: 'exit 1', scontrol: 'exit 1' });
   assert.deepEqual([await slurm.describe([]), await slurm.history([], 0)], [ok([]), ok([])]);

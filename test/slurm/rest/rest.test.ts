@@ -343,6 +343,32 @@ describe('a cancellation by slurmrestd', () => {
   });
 });
 
+it('an inventory tells what of each node jobs hold, and what slurmrestd is', async () => {
+  for (const version of ['22.05.8', '24.11.5', '26.05.5'] as const) {
+    const { nodes: recordedNodes, ...rest } = JSON.parse(recorded(version, 'rest/nodes.json'));
+    const [first, second, third, fourth] = recordedNodes;
+    const nodes = [
+      first,
+      { ...second, gres: 'gpu:4', gres_used: 'gpu:(null):3(IDX:0-1,3)' },
+      { ...third, gres: null, gres_used: null, state: ['IDLE', 'FAIL'] },
+      { ...fourth, state: ['IDLE', 'DRAIN', 'INVALID_REG'] },
+    ];
+    const { slurm } = await facing(version, { 'GET nodes': says(200, { ...rest, nodes }) });
+    assert.deepEqual(await slurm.inventory(), {
+      ok: true,
+      value: {
+        version,
+        nodes: [
+          { name: 'node001', address: '10.77.0.11', state: 'idle', gpus: [{ type: 'h100', total: 4, used: 0 }] },
+          { name: 'node002', address: '10.77.0.12', state: 'idle', gpus: [{ type: '', total: 4, used: 3 }] },
+          { name: 'node003', address: '10.77.0.13', state: 'fail', gpus: [] },
+          { name: 'node004', address: '10.77.0.14', state: 'inval', gpus: [{ type: 'h100', total: 4, used: 0 }] },
+        ],
+      },
+    });
+  }
+});
+
 it('nodes are told in sinfo’s words', async () => {
   for (const version of ['22.05.8', '24.11.5', '26.05.5'] as const) {
     const { slurm } = await facing(version, { 'GET nodes': says(200, recorded(version, 'rest/nodes.json')) });
