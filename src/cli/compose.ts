@@ -67,6 +67,7 @@ function openRest(
         ...(ca !== undefined && { ca }),
       },
       ...(token ? { token: token.read } : { user }),
+      severalUsers: rest.namespaceCredentials.secretName !== undefined,
       timeoutMs: timeoutSeconds * 1000,
     }),
   );

@@ -3,6 +3,7 @@ import { FINALIZER } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord, Status } from '../api/status.ts';
 import { resourceHash } from '../launch/spec-hash.ts';
+import { refOf } from '../slurm/job.ts';
 import { decideDeletion } from './deletion.ts';
 import { exclude, excludedNames, placementOf } from './exclusions.ts';
 import { endpointOf, healthOf } from './health.ts';
@@ -93,7 +94,7 @@ function decideReplicas(seen: Observation, view: SlurmView, spec: Spec): Plan {
     ...steps.map((step) => step.waitMs),
     actions.some((action) => action.kind === 'cancel') ? seen.policy.tickMs : undefined,
     leavesFor === undefined ? undefined : seen.policy.tickMs,
-    seen.secretProblems.length > 0 ? seen.policy.secretRetryMs : undefined,
+    seen.secretProblems.length > 0 || seen.submitsAs.kind === 'nobody' ? seen.policy.secretRetryMs : undefined,
   ];
   return { actions, status, draft, requeueAfterMs: soonest(waits) };
 }
@@ -119,7 +120,7 @@ function actionsOf(
 ): readonly Action[] {
   const cancels = [...surplus, ...steps.flatMap((step) => step.cancels)].map(({ job, why }) => ({
     kind: 'cancel' as const,
-    job: { id: job.id, name: job.name, submitMs: job.submitMs },
+    job: refOf(job),
     why,
   }));
   const submits = steps.map((step) => step.submit).filter((submit) => submit !== undefined);

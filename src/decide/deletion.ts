@@ -2,6 +2,7 @@ import { FINALIZER, FORCE_RELEASE_ANNOTATION } from '../api/resource.ts';
 import type { ReplicaRecord } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
 import { jobName } from '../slurm/identity.ts';
+import { refOf } from '../slurm/job.ts';
 import type { Observation, SlurmView } from './observation.ts';
 import { ofCluster } from './places.ts';
 import type { Plan } from './plan.ts';
@@ -35,7 +36,7 @@ function endJobs(seen: Observation, view: SlurmView): Plan {
       ...wait(seen, `waiting for ${what} to end`, seen.policy.tickMs),
       actions: live.filter(isCancellable).map((job) => ({
         kind: 'cancel',
-        job: { id: job.id, name: job.name, submitMs: job.submitMs },
+        job: refOf(job),
         why: 'the deployment was deleted',
       })),
     };

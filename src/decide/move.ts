@@ -56,7 +56,7 @@ export function hasLeft(seen: Observation, view: SlurmView): boolean {
  * jobs of this cluster is of no meaning on the other.
  */
 export function handOver(seen: Observation, status: Status, cluster: string): Plan {
-  const { excludedNodes: _, url: __, ...rest } = status;
+  const { excludedNodes: _, url: __, users: ___, ...rest } = status;
   return {
     actions: [],
     status: { ...rest, cluster, jobs: [], endpoints: [], records: (status.records ?? []).map(blank) },

@@ -302,7 +302,7 @@ describe('a submission to slurmrestd', () => {
 
 describe('a cancellation by slurmrestd', () => {
   const submitMs = 1_795_466_343_000;
-  const ref = { id: '8', name: NAME, submitMs };
+  const ref = { id: '8', name: NAME, user: 'vllm', submitMs };
   const at = { submit_time: { set: true, infinite: false, number: submitMs / 1000 } };
 
   for (const [what, reply] of [
