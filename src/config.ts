@@ -447,13 +447,7 @@ export const Settings = z
         tell(['rest'], 'cluster.type rest needs one of url and socket');
       if (rest.url !== undefined && rest.tokenFile === undefined)
         tell(['rest', 'tokenFile'], 'must be set with url: over the network slurmrestd knows nobody without a token');
-      const { secretName } = rest.namespaceCredentials;
-      if (secretName !== undefined && type !== 'rest')
-        tell(
-          ['rest', 'namespaceCredentials'],
-          'needs type rest: by SLURM’s commands, here or by ssh, jobs are always the user’s who runs them',
-        );
-      if (secretName !== undefined && rest.tokenFile === undefined)
+      if (rest.namespaceCredentials.secretName !== undefined && rest.tokenFile === undefined)
         tell(['rest', 'namespaceCredentials'], 'needs tokenFile: all jobs are listed by the operator’s own token');
       if (doubtWindowSeconds <= timeoutSeconds)
         context.addIssue({

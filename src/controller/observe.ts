@@ -33,6 +33,7 @@ export async function observe(
   deps: Deps,
   shared: Shared,
 ): Promise<Result<Observation | undefined, StoreError>> {
+  const submitsAs = await whoSubmits(key.namespace, deps);
   const got = await deps.store.get(key);
   if (!got.ok) return got;
   const resource = got.value;
@@ -41,11 +42,11 @@ export async function observe(
     return ok(undefined);
   }
   // Together: whether a view is believed is a fact of that view, and another may come while the questions are out.
-  const submitsAs = await whoSubmits(key.namespace, deps);
   const users = usersKnown(resource, submitsAs);
-  const slurm = deps.place?.lost(resource) ?? (await viewOf(resource, deps.store.id, users, shared));
+  const shown = deps.place?.lost(resource) ?? viewOf(resource, deps.store.id, users, shared);
   const viewSuspect = shared.snapshot.suspect();
   const followed = deps.place?.lost(resource) ? undefined : followedJobs(resource, deps.store.id, users, shared);
+  const slurm = await undoubted(resource, shown, shared);
   if (slurm.known && followed) await knowNodes(followed, endingsWanted(resource, slurm.value), shared.nodes);
   const nodeAddresses = shared.nodes.addresses();
   const wanted = targetsWanted(resource, followed, { nodeAddresses, site: deps.site });
@@ -98,24 +99,32 @@ async function probe(
   return new Map([...unasked, ...(await deps.prober.follow(keyText(resource.key), targets))]);
 }
 
-async function viewOf(
+function viewOf(
   resource: Resource,
   owner: string,
   users: readonly string[],
-  { snapshot, sight }: Shared,
-): Promise<Known<SlurmView, SlurmError>> {
+  { snapshot }: Shared,
+): Known<SlurmView, SlurmError> {
   const fleet = snapshot.fleet();
   if (!fleet.known) return fleet;
   const { askedAtMs, user, notices } = fleet.value;
-  const view: SlurmView = {
-    askedAtMs,
-    jobs: ownJobs(fleet.value, resource, owner, users),
-    ...(user !== undefined && { user }),
-    ...(notices && { notices }),
+  const jobs = ownJobs(fleet.value, resource, owner, users);
+  return {
+    known: true,
+    value: { askedAtMs, jobs, ...(user !== undefined && { user }), ...(notices && { notices }) },
   };
-  const doubt = user === undefined ? unlistedUsers(resource) : await sight.doubt(resource, view);
-  if (doubt === undefined) return { known: true, value: view };
-  return { known: false, why: { kind: 'unknown', message: doubt }, sinceMs: askedAtMs };
+}
+
+/** Where jobs are of several users the listing may lack some for other reasons than that they are gone. */
+async function undoubted(
+  resource: Resource,
+  shown: Known<SlurmView, SlurmError>,
+  { sight }: Shared,
+): Promise<Known<SlurmView, SlurmError>> {
+  if (!shown.known) return shown;
+  const doubt = shown.value.user === undefined ? unlistedUsers(resource) : await sight.doubt(resource, shown.value);
+  if (doubt === undefined) return shown;
+  return { known: false, why: { kind: 'unknown', message: doubt }, sinceMs: shown.value.askedAtMs };
 }
 
 /** The setting was taken away while jobs of others live: they would look as if they were gone. */

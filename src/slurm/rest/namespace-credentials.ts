@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { NamespaceCredentials, NamespaceUser, SecretError, SecretReader } from '../../secrets/secrets.ts';
-import { HOW, namesItsUser, readToken, stillValid, type Token } from './token.ts';
+import { namesItsUser, readToken, stillValid, type Token } from './token.ts';
 
 export type NamespaceCredentialsOptions = {
   /** Of the Secret that each namespace may hold, with `token` and, where that does not say whose it is, `user`. */
@@ -29,7 +29,7 @@ export function createNamespaceCredentials(options: NamespaceCredentialsOptions)
   async function look(namespace: string): Promise<Read> {
     const keyOf = (key: string) => secrets.read(namespace, { secretKeyRef: { name: secretName, key } });
     const text = await keyOf('token');
-    if (!text.ok) return text;
+    if (!text.ok) return err(withAdvice(text.error));
     const given = namesItsUser(text.value) ? undefined : await keyOf('user');
     if (given?.ok === false && given.error.kind === 'unreachable') return given;
     const place = placeOf(namespace);
@@ -72,12 +72,7 @@ export function submitsAs(
   read: Read,
   { source, required, nowMs }: { readonly source: string; readonly required: boolean; readonly nowMs: number },
 ): Result<NamespaceUser | undefined, SecretError> {
-  if (!read.ok) {
-    const { error } = read;
-    if (error.kind === 'unreachable') return err(error);
-    if (error.isAbsent && !required) return ok(undefined);
-    return err({ ...error, message: error.message.includes(HOW) ? error.message : `${error.message}; ${WANTED}` });
-  }
+  if (!read.ok) return read.error.kind === 'missing' && read.error.isAbsent && !required ? ok(undefined) : read;
   const valid = stillValid(read.value, source, nowMs);
   if (!valid.ok) return err({ kind: 'missing', message: valid.error });
   const { user, value, expiresAtMs, noticedFromMs = Number.POSITIVE_INFINITY } = valid.value;
@@ -89,6 +84,8 @@ export function submitsAs(
   });
 }
 
+const withAdvice = (error: SecretError): SecretError =>
+  error.kind === 'missing' ? { ...error, message: `${error.message}; ${WANTED}` } : error;
 const WANTED =
   'its key token is to hold what `scontrol token lifespan=SECONDS` prints for the SLURM user whose jobs they shall be';
 

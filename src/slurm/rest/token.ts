@@ -38,7 +38,7 @@ const LONGEST_NOTICE_SECONDS = 86_400;
 const NOTICED_PART = 4;
 const LONGEST_BYTES = 16_384;
 const READ_MS = 5_000;
-export const HOW = 'write a new one there: `scontrol token lifespan=SECONDS` prints it';
+const HOW = 'write a new one there: `scontrol token lifespan=SECONDS` prints it';
 
 /** Source: `scontrol token`, auth/jwt: `exp` and `iat` in epoch seconds, `sun` the user. */
 const Claims = z.looseObject({ exp: z.number().optional(), iat: z.number().optional(), sun: z.string().optional() });
