@@ -14,8 +14,8 @@ export async function whoSubmits(namespace: string, { credentials }: Ports): Pro
   const known = await credentials.of(namespace);
   if (!known.ok) return { kind: 'nobody', problem: known.error };
   if (!known.value) return { kind: 'itself' };
-  const { token: _, ...who } = known.value;
-  return { kind: 'user', ...who };
+  const { user, source, endsMs, endsSoon } = known.value;
+  return { kind: 'user', user, source, ...(endsSoon && endsMs !== undefined && { endsMs }) };
 }
 
 /** @param user as decided; a namespace that is another one by now is decided on anew */

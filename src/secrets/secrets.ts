@@ -41,8 +41,10 @@ export interface SecretFiles {
 export type NamespaceUser = Credentials & {
   /** Where the token is from, in words. */
   readonly source: string;
-  /** When it ends, epoch, ms; told some time before. */
+  /** When it ends, epoch, ms, however far off; absent where it has no end. */
   readonly endsMs?: number;
+  /** That is near enough to speak of. */
+  readonly endsSoon: boolean;
 };
 
 /**

@@ -31,7 +31,7 @@ function site() {
     async of() {
       if (user === undefined) return err({ kind: 'missing', message: 'there is no Secret' });
       tokens.add(user);
-      return ok({ user, token: `token-of-${user}`, source: 'Secret default/slurm' });
+      return ok({ user, token: `token-of-${user}`, source: 'Secret default/slurm', endsSoon: false });
     },
     ofUser: async (_namespace, who) => (tokens.has(who) ? { user: who, token: `token-of-${who}` } : undefined),
     lastUser: () => user,

@@ -80,7 +80,8 @@ export function submitsAs(
     user,
     token: value,
     source,
-    ...(expiresAtMs !== undefined && nowMs >= noticedFromMs && { endsMs: expiresAtMs }),
+    endsSoon: nowMs >= noticedFromMs,
+    ...(expiresAtMs !== undefined && { endsMs: expiresAtMs }),
   });
 }
 

@@ -34,7 +34,16 @@ describe('who a namespace is to SLURM', () => {
   it('says the token in its own Secret, and no other namespace’s', async () => {
     const { of: whoIs, asked } = site({ 'team-a/slurm.token': of('alice'), 'team-b/slurm.token': of('bob') });
     const [a, b] = [await whoIs('team-a'), await whoIs('team-b')];
-    assert.deepEqual(a, ok({ user: 'alice', token: of('alice'), source: 'Secret team-a/slurm' }));
+    assert.deepEqual(
+      a,
+      ok({
+        user: 'alice',
+        token: of('alice'),
+        source: 'Secret team-a/slurm',
+        endsMs: LIFE.exp * 1000,
+        endsSoon: false,
+      }),
+    );
     assert.equal(b.ok && b.value?.user, 'bob');
     assert.deepEqual(asked, ['team-a/slurm.token', 'team-b/slurm.token']);
   });
@@ -56,15 +65,15 @@ describe('who a namespace is to SLURM', () => {
 
   it('is told to end in its last quarter, and ended is not used', async () => {
     const { of: whoIs, clock } = site({ 'team-a/slurm.token': of('alice') });
-    const endsMs = async () => {
+    const endsSoon = async () => {
       const who = await whoIs('team-a');
-      return who.ok ? who.value?.endsMs : who.error;
+      return who.ok ? who.value?.endsSoon : who.error;
     };
-    assert.equal(await endsMs(), undefined);
+    assert.equal(await endsSoon(), false);
     await clock.advance(2_700_000);
-    assert.equal(await endsMs(), LIFE.exp * 1000);
+    assert.equal(await endsSoon(), true);
     await clock.advance(900_000);
-    assert.deepEqual(await endsMs(), {
+    assert.deepEqual(await endsSoon(), {
       kind: 'missing',
       message:
         'the token in Secret team-a/slurm expired at 2027-01-15T09:00:00.000Z; write a new one there: `scontrol token lifespan=SECONDS` prints it',
