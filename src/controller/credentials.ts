@@ -2,6 +2,7 @@ import type { Resource } from '../api/resource.ts';
 import type { SlurmView, SubmitsAs } from '../decide/observation.ts';
 import { concludesFromAbsence, hiddenJob } from '../decide/users.ts';
 import { err, ok, type Result } from '../result.ts';
+import type { NamespaceCredentials } from '../secrets/secrets.ts';
 import type { Job, JobRef } from '../slurm/job.ts';
 import type { Cancellation, Credentials, SlurmError } from '../slurm/slurm.ts';
 import type { Deps } from './deps.ts';
@@ -9,7 +10,7 @@ import { ownJobOf } from './snapshot.ts';
 
 type Ports = Pick<Deps, 'credentials'>;
 
-export async function whoSubmits(namespace: string, { credentials }: Ports): Promise<SubmitsAs> {
+export async function whoSubmits(namespace: string, credentials: NamespaceCredentials | undefined): Promise<SubmitsAs> {
   if (!credentials) return { kind: 'itself' };
   const known = await credentials.of(namespace);
   if (!known.ok) return { kind: 'nobody', problem: known.error };

@@ -33,7 +33,7 @@ export async function observe(
   deps: Deps,
   shared: Shared,
 ): Promise<Result<Observation | undefined, StoreError>> {
-  const submitsAs = await whoSubmits(key.namespace, deps);
+  const known = await whoSubmits(key.namespace, deps.credentials);
   const got = await deps.store.get(key);
   if (!got.ok) return got;
   const resource = got.value;
@@ -42,15 +42,17 @@ export async function observe(
     return ok(undefined);
   }
   // Together: whether a view is believed is a fact of that view, and another may come while the questions are out.
-  const users = usersKnown(resource, submitsAs);
+  const users = usersKnown(resource, known);
   const shown = deps.place?.lost(resource) ?? viewOf(resource, deps.store.id, users, shared);
   const viewSuspect = shared.snapshot.suspect();
   const followed = deps.place?.lost(resource) ? undefined : followedJobs(resource, deps.store.id, users, shared);
   const slurm = await undoubted(resource, shown, shared);
   if (slurm.known && followed) await knowNodes(followed, endingsWanted(resource, slurm.value), shared.nodes);
+  const rules = deps.place?.rules(resource) ?? deps;
   const nodeAddresses = shared.nodes.addresses();
   const wanted = targetsWanted(resource, followed, { nodeAddresses, site: deps.site });
-  const [probes, secretProblems, endings, logTails, history] = await Promise.all([
+  const [submitsAs, probes, secretProblems, endings, logTails, history] = await Promise.all([
+    whoSubmits(key.namespace, rules.credentials),
     probe(resource, wanted, deps),
     lackingSecrets(resource, shared.secretCheck),
     slurm.known ? askEndings(resource, slurm.value, shared.details) : new Map(),
@@ -70,7 +72,7 @@ export async function observe(
     history,
     submitsAs,
     secretProblems,
-    tenancy: (deps.place ? deps.place.tenancy(resource) : deps.tenancy)?.current(),
+    tenancy: rules.tenancy?.current(),
     probes,
     nodeAddresses,
     usableNodes: shared.nodes.usable(),

@@ -1,6 +1,7 @@
 import type { Resource } from '../api/resource.ts';
 import type { Whereabouts } from '../decide/observation.ts';
 import type { Known } from '../result.ts';
+import type { NamespaceCredentials } from '../secrets/secrets.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
 import type { TenancyRules } from './deps.ts';
 
@@ -14,15 +15,16 @@ export type Place = {
   /** The cluster its status names is no longer in the settings: nobody can ask it. */
   lost(resource: Resource): Known<never, SlurmError> | undefined;
   whereabouts(resource: Resource, hasJobsHere: boolean): Whereabouts;
-  /** Who may ask for what on the cluster the spec wants. */
-  tenancy(resource: Resource): TenancyRules | undefined;
+  /** Who may ask for what, and who namespaces are, on the cluster the spec wants. */
+  rules(resource: Resource): Pick<Neighbour, 'tenancy' | 'credentials'>;
   /** Its status names another cluster now. */
   handedOver(resource: Resource): void;
 };
 
 /** What the others know of a cluster. */
 export type Neighbour = {
-  readonly tenancy: TenancyRules | undefined;
+  readonly tenancy?: TenancyRules | undefined;
+  readonly credentials?: NamespaceCredentials | undefined;
   answers(): boolean;
   /** Jobs of the resource live there, by the last listing that was believed. */
   shows(resource: Resource): boolean;
@@ -56,7 +58,7 @@ export function placeAmong(cluster: string, neighbours: ReadonlyMap<string, Neig
         foundOn: isNamed || hasJobsHere ? undefined : others.find(([, other]) => other.shows(resource))?.[0],
       };
     },
-    tenancy: ({ spec }) => (neighbours.get(spec?.slurm.cluster ?? cluster) ?? neighbours.get(cluster))?.tenancy,
+    rules: ({ spec }) => neighbours.get(spec?.slurm.cluster ?? cluster) ?? neighbours.get(cluster) ?? {},
     handedOver: (resource) => neighbours.get(homeOf(resource) ?? '')?.wake(resource),
   };
 }

@@ -1,6 +1,6 @@
 import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord, Status } from '../api/status.ts';
-import { landsBy } from './deletion.ts';
+import { landsBy } from './landing.ts';
 import type { Observation, SlurmView } from './observation.ts';
 import type { Obstacle } from './obstacles.ts';
 import type { Plan } from './plan.ts';

@@ -62,7 +62,7 @@ export type Whereabouts = {
   readonly foundOn: string | undefined;
 };
 
-/** As whom new jobs are submitted. `source`: where the token is from, in words. */
+/** As whom new jobs are submitted, on the cluster the spec wants. `source`: where the token is from, in words. */
 export type SubmitsAs =
   | { readonly kind: 'itself' }
   | { readonly kind: 'user'; readonly user: string; readonly source: string; readonly endsMs?: number }

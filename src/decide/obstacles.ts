@@ -49,7 +49,7 @@ export function obstacleTo(
       lacking,
       `${lacking.field}: ${lacking.message}`,
     );
-  return unreadableSecret(spec, seen) ?? silentCluster(spec, seen);
+  return isElsewhere(spec, seen) ? silentCluster(spec, seen) : unreadableSecret(spec, seen);
 }
 
 function lackingSecret(because: string, { kind }: SecretError, what: string): Obstacle {
@@ -80,6 +80,9 @@ function unreadableSecret(
 
 type About = Pick<Observation, 'whereabouts'>;
 
+const isElsewhere = ({ slurm: { cluster } }: Spec, { whereabouts: { here } }: About): boolean =>
+  cluster !== undefined && cluster !== here;
+
 function unknownCluster({ slurm: { cluster } }: Spec, { whereabouts: { clusters } }: About): Obstacle | undefined {
   if (cluster === undefined || clusters.has(cluster)) return undefined;
   return {
@@ -92,8 +95,8 @@ function unknownCluster({ slurm: { cluster } }: Spec, { whereabouts: { clusters 
 }
 
 /** Nothing is ended here for a place where nothing can be begun. */
-function silentCluster({ slurm: { cluster } }: Spec, { whereabouts: { here, clusters } }: About): Obstacle | undefined {
-  if (cluster === undefined || cluster === here || clusters.get(cluster)) return undefined;
+function silentCluster({ slurm: { cluster = '' } }: Spec, { whereabouts: { clusters } }: About): Obstacle | undefined {
+  if (clusters.get(cluster)) return undefined;
   return {
     reason: 'ClusterUnreachable',
     lasts: false,

@@ -1,7 +1,8 @@
 import type { Resource } from '../api/resource.ts';
 import type { ReplicaRecord } from '../api/status.ts';
 import { jobKey } from '../slurm/job.ts';
-import { landsBy } from './deletion.ts';
+import { landsBy } from './landing.ts';
+import { destinationOf } from './move.ts';
 import type { Observation, OwnJob, SlurmView, SubmitsAs } from './observation.ts';
 import { recordsOf } from './records.ts';
 import type { Draft } from './step.ts';
@@ -42,7 +43,9 @@ export function usersOf(
 }
 
 /** Users of live jobs whom the namespace is known as no more. */
-export function formerUsers({ submitsAs }: Observation, view: SlurmView): readonly string[] {
+export function formerUsers({ submitsAs, resource, whereabouts }: Observation, view: SlurmView): readonly string[] {
+  // One that is to move is known there, not here.
+  if (resource.spec && destinationOf(resource.spec, { whereabouts }) !== undefined) return [];
   const known = [view.user, submitsAs.kind === 'user' ? submitsAs.user : undefined];
   const users = view.jobs.filter(({ phase, user }) => phase !== 'ended' && !known.includes(user));
   return view.user === undefined ? [] : [...new Set(users.map(({ user }) => user))].sort();

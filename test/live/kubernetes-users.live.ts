@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type KubeBed, startKubeBed } from './kube-bed/bed.ts';
 import { type Person, personAt } from './kube-bed/deployments.ts';
 import { installOperator, operatorToken } from './kube-bed/install.ts';
@@ -217,7 +218,7 @@ describe('namespaces as SLURM users of their own', { skip: whyNoPrograms() ?? wh
     await says(fresh, 'SlurmReachable', /of games is not shown to mail/, 'False');
     await remove('team-h', '--wait=false');
     // As long as a lost job would take to be replaced, and more.
-    await new Promise((resolve) => setTimeout(resolve, 30_000));
+    await delay(30_000);
     assert.deepEqual([await jobsOf('team-g'), await jobsOf('team-h')], [jobs, ['r0.a1 games']]);
     await slurm.run('sacctmgr', '--immediate', '--quiet', 'add', 'coordinator', 'Account=ml', `Names=${OWN}`);
     await says(person, 'SlurmReachable', /^SLURM answers/);
