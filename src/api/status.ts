@@ -131,7 +131,9 @@ export const Status = z.object({
     .array(text(64))
     .max(64)
     .optional()
-    .describe('SLURM users, besides the operator’s own, who have jobs of it that live or may still land.'),
+    .describe(
+      'SLURM users, besides the operator’s own, who have jobs of it that live, may still land, or are not judged yet.',
+    ),
   restarts: z.int().optional().describe('Attempts that replaced a failed one, ever.'),
   lastFailure: Failure.optional(),
   excludedNodes: z.array(ExcludedNode).max(64).optional(),

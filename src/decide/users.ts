@@ -33,9 +33,12 @@ export function usersOf(
   const mayAppear = records.some(
     (record) => record.missingSince !== undefined || view.askedAtMs <= landsBy(seen, view, record),
   );
+  const settled = new Map(records.map(({ replica, settledAttempt }) => [replica, settledAttempt]));
+  const matters = (job: OwnJob): boolean =>
+    isLive(job) || job.identity.attempt > (settled.get(job.identity.replica) ?? 0);
   const users = new Set([
     ...(mayAppear ? (before ?? []) : []),
-    ...jobs.filter(({ phase }) => phase !== 'ended').map(({ user }) => user),
+    ...jobs.filter(matters).map(({ user }) => user),
     ...steps.flatMap(({ submit }) => submit?.as ?? []),
   ]);
   users.delete(view.user as string);
@@ -47,8 +50,8 @@ export function formerUsers({ submitsAs, resource, whereabouts }: Observation, v
   // One that is to move is known there, not here.
   if (resource.spec && destinationOf(resource.spec, { whereabouts }) !== undefined) return [];
   const known = [view.user, submitsAs.kind === 'user' ? submitsAs.user : undefined];
-  const users = view.jobs.filter(({ phase, user }) => phase !== 'ended' && !known.includes(user));
-  return view.user === undefined ? [] : [...new Set(users.map(({ user }) => user))].sort();
+  const users = view.jobs.filter((job) => isLive(job) && !known.includes(job.user)).map(({ user }) => user);
+  return view.user === undefined ? [] : [...new Set(users)].sort();
 }
 
 /** Whether something may be concluded from what the listing lacks: a job is to be submitted, or none is left. */

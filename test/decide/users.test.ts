@@ -12,6 +12,7 @@ import {
   conditionLines,
   conditionOf,
   endedJob,
+  endingOf,
   NOW,
   type ObservationAbout,
   observation,
@@ -30,6 +31,8 @@ const NOBODY: SubmitsAs = {
   kind: 'nobody',
   problem: { kind: 'missing', message: 'there is no Secret default/slurm; its key token is to hold a token' },
 };
+
+const NOTHING = { rules: [], presets: new Map() };
 
 /** As the operator's own user `vllm` sees the jobs; those of the builders are alice's. */
 function seen(submitsAs: SubmitsAs, { jobs = [], facts, ...about }: ObservationAbout = {}) {
@@ -153,6 +156,16 @@ describe('users on record', () => {
     const inDoubt = { records: [record({ doubtUntil: atMs(60) })], users };
     assert.deepEqual(usersOf(BOB, { status: inDoubt }), users);
     assert.deepEqual(usersOf(BOB, { status: { records: [seenRecord()], users } }), users);
+  });
+
+  it('stay until it is known how their job ended', () => {
+    const ended = endedJob();
+    const about = { status: { records: [seenRecord()], users }, jobs: [ended] };
+    assert.deepEqual(usersOf(BOB, about), users);
+    assert.deepEqual(
+      usersOf(BOB, { ...about, endings: [[ended, endingOf(ended)]], facts: { tenancy: NOTHING } }),
+      undefined,
+    );
   });
 
   it('go with their last job', () => {
