@@ -78,7 +78,7 @@ const MEANWHILE: readonly (readonly [reason: string, meaning: string, next: stri
   ['JobMissing', 'The job is not in the queue any more. Accounting is asked before it counts as lost.', 'Nothing.'],
   [
     'SecretMissing',
-    'A variable, file or Secret that the spec names is not there.',
+    'A variable, file or Secret that the spec names is not there, or the token SLURM is to know the namespace by is not, or is of no use.',
     'Provide it; it is looked for again.',
   ],
   ['SecretUnreachable', 'A secret could not be read just now.', 'Nothing, or look at its permissions.'],

@@ -126,6 +126,28 @@ const CLUSTER = {
         .boolean()
         .default(false)
         .describe('Lets the token be one of root or of SLURM’s own user, which can end everybody’s jobs.'),
+      namespaceCredentials: z
+        .strictObject({
+          secretName: z
+            .string()
+            .max(253)
+            .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'must be the name of a Secret')
+            .optional()
+            .meta({ examples: ['slurm-credentials'] })
+            .describe(
+              'The Secret in each namespace that has what `scontrol token` printed as `token`, and, where that does not say whose it is, a `user`. None: all jobs are the operator’s own.',
+            ),
+          required: z
+            .boolean()
+            .default(true)
+            .describe(
+              'Whether nothing is submitted for a namespace without it. Switched off, its jobs are the operator’s own.',
+            ),
+        })
+        .prefault({})
+        .describe(
+          'With Kubernetes, jobs of a namespace may be those of a SLURM user whose token it holds itself (docs/how-to/slurmrestd.md).',
+        ),
     })
     .prefault({})
     .describe('slurmrestd, for `cluster.type: rest`.'),
@@ -425,6 +447,8 @@ export const Settings = z
         tell(['rest'], 'cluster.type rest needs one of url and socket');
       if (rest.url !== undefined && rest.tokenFile === undefined)
         tell(['rest', 'tokenFile'], 'must be set with url: over the network slurmrestd knows nobody without a token');
+      if (rest.namespaceCredentials.secretName !== undefined && rest.tokenFile === undefined)
+        tell(['rest', 'namespaceCredentials'], 'needs tokenFile: all jobs are listed by the operator’s own token');
       if (doubtWindowSeconds <= timeoutSeconds)
         context.addIssue({
           code: 'custom',

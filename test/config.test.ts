@@ -70,3 +70,19 @@ test('a login node is a name, never an option of ssh, and the one way to the clu
     'cluster.commandPrefix: cluster.ssh.host leads to the cluster already: set one of the two',
   ]);
 });
+
+test('users for namespaces need a token of the operator’s own, by which all their jobs are listed', () => {
+  const problems = (rest: object) =>
+    Settings.safeParse({ cluster: { type: 'rest', rest } }).error?.issues.map(
+      ({ path, message }) => `${path.join('.')}: ${message}`,
+    ) ?? [];
+  const namespaceCredentials = { secretName: 'slurm-credentials' };
+  assert.deepEqual(problems({ url: 'https://slurm.example.org', tokenFile: 'token', namespaceCredentials }), []);
+  assert.deepEqual(problems({ socket: 'slurmrestd.socket', namespaceCredentials }), [
+    'cluster.rest.namespaceCredentials: needs tokenFile: all jobs are listed by the operator’s own token',
+  ]);
+  assert.deepEqual(
+    problems({ url: 'https://a', tokenFile: 'token', namespaceCredentials: { secretName: 'Not a name' } }),
+    ['cluster.rest.namespaceCredentials.secretName: must be the name of a Secret'],
+  );
+});

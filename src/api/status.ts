@@ -147,6 +147,13 @@ export const Status = z.object({
   endpoints: z.array(Endpoint).max(512).optional(),
   jobs: z.array(JobStatus).max(1024).optional(),
   records: z.array(ReplicaRecord).max(512).optional(),
+  users: z
+    .array(text(64))
+    .max(64)
+    .optional()
+    .describe(
+      'SLURM users, besides the operator’s own, who have jobs of it that live, may still land, or are not judged yet.',
+    ),
   restarts: z.int().optional().describe('Attempts that replaced a failed one, ever.'),
   lastFailure: Failure.optional(),
   excludedNodes: z.array(ExcludedNode).max(64).optional(),

@@ -18,6 +18,10 @@ export type Cluster = Slurm & { readonly far?: Far };
 export async function openSlurm(cli: Cli, settings: Settings): Promise<Result<Cluster, string>> {
   const { type } = chooseCluster(settings, cli);
   const { name = type, commandPrefix, binDirectory, timeoutSeconds } = settings.cluster;
+  if (type !== 'rest' && settings.cluster.rest.namespaceCredentials.secretName !== undefined)
+    return err(
+      'cluster.rest.namespaceCredentials needs cluster.type rest: by SLURM’s commands jobs are always the user’s who runs them',
+    );
   if (type === 'slurm') {
     const far = openFar(cli, settings);
     const slurm = createSlurmCli({
@@ -67,6 +71,7 @@ function openRest(
         ...(ca !== undefined && { ca }),
       },
       ...(token ? { token: token.read } : { user }),
+      severalUsers: rest.namespaceCredentials.secretName !== undefined,
       timeoutMs: timeoutSeconds * 1000,
     }),
   );

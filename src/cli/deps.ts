@@ -3,6 +3,7 @@ import { policyOf, siteOf } from '../config.ts';
 import type { Deps } from '../controller/deps.ts';
 import { readLogTail } from '../probe/log-tail.ts';
 import { createSecretDirectory } from '../secrets/directory.ts';
+import { createNamespaceCredentials } from '../slurm/rest/namespace-credentials.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Cli } from './cli.ts';
 import type { Far } from './far.ts';
@@ -22,9 +23,14 @@ export function depsOf(
   far?: Pick<Far, 'logs' | 'secretFiles'>,
 ): Deps {
   const { limits, intervals } = settings;
+  const { secretName, required } = settings.cluster.rest.namespaceCredentials;
+  const secrets = known.reader(ports.secrets);
   return {
     ...ports,
-    secrets: known.reader(ports.secrets),
+    secrets,
+    ...(secretName !== undefined && {
+      credentials: createNamespaceCredentials({ secretName, required, secrets, clock }),
+    }),
     secretFiles: known.files(
       far?.secretFiles?.(ports.store.id) ??
         createSecretDirectory({ directory: settings.secretDirectory, owner: ports.store.id, clock, userId }),

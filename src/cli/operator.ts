@@ -34,6 +34,10 @@ export async function startOperator(
   known: KnownSecrets,
   equip: (deps: Deps) => Deps = (deps) => deps,
 ): Promise<Result<Operator, string>> {
+  if (clusters.some(({ settings: its }) => its.cluster.rest.namespaceCredentials.secretName !== undefined))
+    return err(
+      'rest.namespaceCredentials needs Kubernetes: on a directory there are no Secrets, and one person’s jobs',
+    );
   try {
     await Promise.all(
       clusters.map(async ({ settings: { logDirectory }, slurm: { far } }) => {

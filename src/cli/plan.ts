@@ -151,6 +151,7 @@ function observation(
     whereabouts,
     viewSuspect: false,
     networkSuspect: false,
+    submitsAs: { kind: 'itself' },
     secretProblems: [],
     tenancy: new Map(),
     endings: new Map(),

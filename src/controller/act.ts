@@ -3,6 +3,7 @@ import type { Action, Outcome, SubmitError } from '../decide/plan.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
 import type { StoreError } from '../store/store.ts';
+import { asItsUser, credentialsOf } from './credentials.ts';
 import type { Deps } from './deps.ts';
 import type { Pace, Urgency } from './pace.ts';
 import { forgetSecrets, placeSecrets } from './secrets.ts';
@@ -31,7 +32,7 @@ export async function act(seen: Resource, actions: readonly Action[], deps: Deps
       .map(
         async (action): Promise<Outcome> => ({
           action,
-          result: await reach(() => deps.slurm.cancel(action.job), 'cancel'),
+          result: await cancel(seen, action, deps, reach),
         }),
       ),
   );
@@ -45,6 +46,7 @@ export async function act(seen: Resource, actions: readonly Action[], deps: Deps
 
 type Write = Extract<Action, { kind: 'addFinalizer' | 'releaseFinalizer' | 'claim' }>;
 type Submit = Extract<Action, { kind: 'submit' }>;
+type Cancel = Extract<Action, { kind: 'cancel' }>;
 
 const isWrite = (action: Action): action is Write => action.kind !== 'cancel' && action.kind !== 'submit';
 
@@ -70,6 +72,11 @@ async function write(action: Write, resource: Resource, deps: Deps): Promise<Res
   return released.ok ? ok(undefined) : released;
 }
 
+async function cancel({ key }: Resource, { job }: Cancel, deps: Deps, reach: Reach): Promise<Result<void, SlurmError>> {
+  const cancellation = await asItsUser(job, key.namespace, deps);
+  return reach(() => deps.slurm.cancel(cancellation), 'cancel');
+}
+
 /** First the secrets: a job may start in the moment it is submitted. */
 async function submit(
   { key }: Resource,
@@ -78,10 +85,12 @@ async function submit(
   reach: Reach,
 ): Promise<Result<string, SubmitError>> {
   const { slurm, clock } = deps;
+  const sender = await credentialsOf(action.as, key.namespace, deps);
+  if (!sender.ok) return sender;
   const placed = await placeSecrets(key.namespace, action.secrets, deps);
   if (!placed.ok) return err({ kind: 'notPlaced', message: placed.error });
   return reach(
-    () => slurm.submit({ name: action.name, script: action.script }),
+    () => slurm.submit({ name: action.name, script: action.script, ...sender.value }),
     'submit',
     () => (clock.now() > action.notAfterMs ? 'it waited too long for its turn' : undefined),
   );

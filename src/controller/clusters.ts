@@ -15,7 +15,7 @@ export function createControllers(all: readonly Deps[]): Controllers {
   const controllers = all.map((deps) => {
     const name = deps.slurm.cluster;
     const controller = createController({ ...deps, place: placeAmong(name, neighbours) });
-    neighbours.set(name, { ...controller, tenancy: deps.tenancy });
+    neighbours.set(name, { ...controller, tenancy: deps.tenancy, credentials: deps.credentials });
     return controller;
   });
   return {

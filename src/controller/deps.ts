@@ -4,7 +4,7 @@ import type { Site } from '../launch/site.ts';
 import type { Tenancy } from '../launch/tenancy.ts';
 import type { Prober } from '../probe/prober.ts';
 import type { Publisher } from '../publish/publisher.ts';
-import type { SecretFiles, SecretReader } from '../secrets/secrets.ts';
+import type { NamespaceCredentials, SecretFiles, SecretReader } from '../secrets/secrets.ts';
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Store } from '../store/store.ts';
 import type { EventSink } from './events.ts';
@@ -18,6 +18,8 @@ export type Deps = {
   readonly prober: Prober;
   readonly secrets: SecretReader;
   readonly secretFiles: SecretFiles;
+  /** Absent where every job is the operator's own user's. */
+  readonly credentials?: NamespaceCredentials;
   readonly events: EventSink;
   /** Absent where nothing is published beside the status. */
   readonly publisher?: Publisher;

@@ -1,7 +1,7 @@
 import type { Ending, HistoryAnswer, OwnJob } from '../decide/observation.ts';
 import type { LostJob } from '../decide/questions.ts';
 import { logPath } from '../launch/site.ts';
-import { type JobEnding, type JobRef, jobKey } from '../slurm/job.ts';
+import { type JobEnding, type JobRef, jobKey, refOf } from '../slurm/job.ts';
 import type { Deps } from './deps.ts';
 import { createGather } from './gather.ts';
 
@@ -61,7 +61,7 @@ export function createDetails({ slurm, site, tail }: Pick<Deps, 'slurm' | 'site'
   return {
     logTail: tailOf,
     async ending(job) {
-      const ending = await describe({ id: job.id, name: job.name, submitMs: job.submitMs });
+      const ending = await describe(refOf(job));
       return ending && withTail(ending);
     },
     async history(job) {

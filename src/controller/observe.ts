@@ -2,17 +2,19 @@ import { type Key, keyText } from '../api/key.ts';
 import type { Resource } from '../api/resource.ts';
 import type { HistoryAnswer, Observation, OwnJob, SlurmView, Whereabouts } from '../decide/observation.ts';
 import { endingsWanted, historyWanted, targetsWanted, type WantedEndpoint } from '../decide/questions.ts';
+import { isOfUser, usersKnown } from '../decide/users.ts';
 import type { Known, Result } from '../result.ts';
 import { ok } from '../result.ts';
 import { jobKey } from '../slurm/job.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
 import type { StoreError } from '../store/store.ts';
+import { type Sight, whoSubmits } from './credentials.ts';
 import type { Deps } from './deps.ts';
 import type { Details } from './details.ts';
 import type { Nodes } from './nodes.ts';
 import type { SecretCheck } from './secret-checks.ts';
 import { lackingSecrets, withKeys } from './secrets.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Fleet, Snapshot } from './snapshot.ts';
 
 /** What the turns share, refreshed by the tick. */
 export type Shared = {
@@ -20,6 +22,7 @@ export type Shared = {
   readonly nodes: Nodes;
   readonly details: Details;
   readonly secretCheck: SecretCheck;
+  readonly sight: Sight;
   /** Every endpoint of the fleet stopped answering at once. */
   networkSuspect(): boolean;
 };
@@ -30,6 +33,7 @@ export async function observe(
   deps: Deps,
   shared: Shared,
 ): Promise<Result<Observation | undefined, StoreError>> {
+  const known = await whoSubmits(key.namespace, deps.credentials);
   const got = await deps.store.get(key);
   if (!got.ok) return got;
   const resource = got.value;
@@ -38,13 +42,17 @@ export async function observe(
     return ok(undefined);
   }
   // Together: whether a view is believed is a fact of that view, and another may come while the questions are out.
-  const slurm = deps.place?.lost(resource) ?? viewOf(resource, deps.store.id, shared);
+  const users = usersKnown(resource, known);
+  const shown = deps.place?.lost(resource) ?? viewOf(resource, deps.store.id, users, shared);
   const viewSuspect = shared.snapshot.suspect();
-  const followed = deps.place?.lost(resource) ? undefined : followedJobs(resource, deps.store.id, shared);
+  const followed = deps.place?.lost(resource) ? undefined : followedJobs(resource, deps.store.id, users, shared);
+  const slurm = await undoubted(resource, shown, shared);
   if (slurm.known && followed) await knowNodes(followed, endingsWanted(resource, slurm.value), shared.nodes);
+  const credentials = deps.place ? deps.place.credentials(resource) : deps.credentials;
   const nodeAddresses = shared.nodes.addresses();
   const wanted = targetsWanted(resource, followed, { nodeAddresses, site: deps.site });
-  const [probes, secretProblems, endings, logTails, history] = await Promise.all([
+  const [submitsAs, probes, secretProblems, endings, logTails, history] = await Promise.all([
+    whoSubmits(key.namespace, credentials),
     probe(resource, wanted, deps),
     lackingSecrets(resource, shared.secretCheck),
     slurm.known ? askEndings(resource, slurm.value, shared.details) : new Map(),
@@ -62,6 +70,7 @@ export async function observe(
     endings,
     logTails,
     history,
+    submitsAs,
     secretProblems,
     tenancy: deps.place
       ? deps.place.tenancy()
@@ -94,24 +103,60 @@ async function probe(
   return new Map([...unasked, ...(await deps.prober.follow(keyText(resource.key), targets))]);
 }
 
-function viewOf(resource: Resource, owner: string, { snapshot }: Shared): Known<SlurmView, SlurmError> {
+function viewOf(
+  resource: Resource,
+  owner: string,
+  users: readonly string[],
+  { snapshot }: Shared,
+): Known<SlurmView, SlurmError> {
   const fleet = snapshot.fleet();
   if (!fleet.known) return fleet;
-  const { askedAtMs, jobs, notices } = fleet.value;
-  const own = ownJobs(jobs.get(keyText(resource.key)), resource, owner);
-  return { known: true, value: { askedAtMs, jobs: own, ...(notices && { notices }) } };
+  const { askedAtMs, user, notices } = fleet.value;
+  const jobs = ownJobs(fleet.value, resource, owner, users);
+  return {
+    known: true,
+    value: { askedAtMs, jobs, ...(user !== undefined && { user }), ...(notices && { notices }) },
+  };
+}
+
+/** Where jobs are of several users the listing may lack some for other reasons than that they are gone. */
+async function undoubted(
+  resource: Resource,
+  shown: Known<SlurmView, SlurmError>,
+  { sight }: Shared,
+): Promise<Known<SlurmView, SlurmError>> {
+  if (!shown.known) return shown;
+  const doubt = shown.value.user === undefined ? unlistedUsers(resource) : await sight.doubt(resource, shown.value);
+  if (doubt === undefined) return shown;
+  return { known: false, why: { kind: 'unknown', message: doubt }, sinceMs: shown.value.askedAtMs };
+}
+
+/** The setting was taken away while jobs of others live: they would look as if they were gone. */
+function unlistedUsers({ status: { users = [] } }: Resource): string | undefined {
+  if (users.length === 0) return undefined;
+  return `jobs of ${users.join(', ')} may live, and are listed only with cluster.rest.namespaceCredentials`;
 }
 
 /** Endpoints are followed through a silence of Slurm. @returns undefined when it has been silent from the beginning */
-function followedJobs(resource: Resource, owner: string, { snapshot }: Shared): readonly OwnJob[] | undefined {
+function followedJobs(
+  resource: Resource,
+  owner: string,
+  users: readonly string[],
+  { snapshot }: Shared,
+): readonly OwnJob[] | undefined {
   const fleet = snapshot.lastKnown();
-  return fleet && ownJobs(fleet.jobs.get(keyText(resource.key)), resource, owner);
+  return fleet && ownJobs(fleet, resource, owner, users);
 }
 
-/** An old resource's jobs are not adopted by a new one of the same name. */
-function ownJobs(jobs: readonly OwnJob[] | undefined, resource: Resource, owner: string): readonly OwnJob[] {
-  return (jobs ?? [])
-    .filter((job) => job.identity.uid === resource.uid && job.identity.owner === owner)
+/** An old resource's jobs are not adopted by a new one of the same name, nor are a stranger's. */
+function ownJobs(
+  { jobs, user }: Fleet,
+  resource: Resource,
+  owner: string,
+  users: readonly string[],
+): readonly OwnJob[] {
+  return (jobs.get(keyText(resource.key)) ?? [])
+    .filter((job) => job.identity.uid === resource.uid && job.identity.owner === owner && isOfUser(job, user, users))
     .map((job) => withAllocation(job, resource));
 }
 

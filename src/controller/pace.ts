@@ -124,6 +124,7 @@ export function counted(slurm: Slurm, pace: Pick<Pace, 'spend'>): Slurm {
   return {
     ...slurm,
     listJobs: spent(slurm.listJobs),
+    ...(slurm.listJobsAs && { listJobsAs: spent(slurm.listJobsAs) }),
     describe: spent(slurm.describe),
     history: spent(slurm.history),
     nodes: spent(slurm.nodes),

@@ -1,7 +1,9 @@
 import type { Resource } from '../api/resource.ts';
 import type { Whereabouts } from '../decide/observation.ts';
+import { wantedCluster } from '../launch/places.ts';
 import type { Tenancy } from '../launch/tenancy.ts';
 import type { Known } from '../result.ts';
+import type { NamespaceCredentials } from '../secrets/secrets.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
 import type { TenancyRules } from './deps.ts';
 
@@ -17,13 +19,16 @@ export type Place = {
   whereabouts(resource: Resource, hasJobsHere: boolean): Whereabouts;
   /** Who may ask for what, by cluster. */
   tenancy(): ReadonlyMap<string, Tenancy>;
+  /** Who namespaces are on the cluster it is to be on. */
+  credentials(resource: Resource): NamespaceCredentials | undefined;
   /** Its status names another cluster now. */
   handedOver(resource: Resource): void;
 };
 
 /** What the others know of a cluster. */
 export type Neighbour = {
-  readonly tenancy: TenancyRules | undefined;
+  readonly tenancy?: TenancyRules | undefined;
+  readonly credentials?: NamespaceCredentials | undefined;
   answers(): boolean;
   /** Jobs of the resource live there, by the last listing that was believed. */
   shows(resource: Resource): boolean;
@@ -59,6 +64,8 @@ export function placeAmong(cluster: string, neighbours: ReadonlyMap<string, Neig
     },
     tenancy: () =>
       new Map([...neighbours].flatMap(([name, { tenancy }]) => (tenancy ? [[name, tenancy.current()] as const] : []))),
+    credentials: (resource) =>
+      (neighbours.get(wantedCluster(resource) ?? cluster) ?? neighbours.get(cluster))?.credentials,
     handedOver: (resource) => neighbours.get(homeOf(resource) ?? '')?.wake(resource),
   };
 }

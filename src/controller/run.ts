@@ -1,7 +1,9 @@
 import { type Key, keyText } from '../api/key.ts';
 import { spokeLastWord } from '../decide/attempts.ts';
 import type { OwnJob } from '../decide/observation.ts';
+import { isOfUser } from '../decide/users.ts';
 import { jobKey } from '../slurm/job.ts';
+import { createSight } from './credentials.ts';
 import type { Deps } from './deps.ts';
 import { createDetails } from './details.ts';
 import { createNetwork } from './network.ts';
@@ -43,7 +45,13 @@ export function createController(given: Deps): Controller {
   });
   const deps: Deps = { ...given, slurm: counted(given.slurm, pace) };
   const { store, slurm, prober, clock, log, policy, intervals } = deps;
-  const snapshot = createSnapshot({ slurm, clock, owner: store.id, suspectFraction: limits.suspectFraction });
+  const snapshot = createSnapshot({
+    slurm,
+    clock,
+    owner: store.id,
+    suspectFraction: limits.suspectFraction,
+    ...(deps.credentials && { userOf: deps.credentials.lastUser }),
+  });
   const nodes = createNodes(slurm);
   const network = createNetwork(clock);
   const shared: Shared = {
@@ -51,6 +59,7 @@ export function createController(given: Deps): Controller {
     nodes,
     details: createDetails(deps),
     secretCheck: createSecretChecks(deps),
+    sight: createSight(deps),
     networkSuspect: network.isSuspect,
   };
   const followed: Deps = {
@@ -216,11 +225,16 @@ export function createController(given: Deps): Controller {
     },
     idle: () => queue.idle() && !ticking,
     answers: () => snapshot.fleet().known,
-    shows: ({ key, uid }) =>
-      snapshot
-        .lastKnown()
-        ?.jobs.get(keyText(key))
-        ?.some((job) => job.identity.uid === uid && job.phase !== 'ended') ?? false,
+    shows({ key, uid, status }) {
+      const fleet = snapshot.lastKnown();
+      const users = [...(status.users ?? []), deps.credentials?.lastUser(key.namespace) ?? ''];
+      return (
+        fleet?.jobs
+          .get(keyText(key))
+          ?.some((job) => job.identity.uid === uid && job.phase !== 'ended' && isOfUser(job, fleet.user, users)) ??
+        false
+      );
+    },
     wake: ({ key }) => queue.wake(keyText(key)),
   };
 }

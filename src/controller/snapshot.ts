@@ -2,14 +2,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { keyText } from '../api/key.ts';
 import type { Clock } from '../clock.ts';
 import type { OwnJob } from '../decide/observation.ts';
+import { isOfUser } from '../decide/users.ts';
 import type { Known } from '../result.ts';
 import { readIdentity, readReport } from '../slurm/identity.ts';
-import { jobKey } from '../slurm/job.ts';
+import { type Job, jobKey } from '../slurm/job.ts';
 import type { Listing, Notices, Slurm, SlurmError } from '../slurm/slurm.ts';
 
 export type Fleet = {
   readonly askedAtMs: number;
   readonly notices?: Notices;
+  /** Whom SLURM is asked as, where others' jobs are listed too: each is only by its name and marker what it seems. */
+  readonly user?: string;
   /** By `namespace/name`: the jobs of this store's deployments, whatever uid. */
   readonly jobs: ReadonlyMap<string, readonly OwnJob[]>;
 };
@@ -42,8 +45,10 @@ export function createSnapshot(options: {
   readonly clock: Clock;
   readonly owner: string;
   readonly suspectFraction: number;
+  /** Whose jobs count besides our own user's when many vanish at once: nobody else shall make us doubt. */
+  readonly userOf?: (namespace: string) => string | undefined;
 }): Snapshot {
-  const { slurm, clock, owner, suspectFraction } = options;
+  const { slurm, clock, owner, suspectFraction, userOf } = options;
   let believed: Fleet | undefined;
   let answer: Known<Fleet, SlurmError> = {
     known: false,
@@ -63,7 +68,9 @@ export function createSnapshot(options: {
       return { changed: [], turned: before.known, tookMs };
     }
     const fleet = group(result.value, owner);
-    suspectSince = vanishedTooMany(believed, fleet, suspectFraction) ? (suspectSince ?? clock.now()) : undefined;
+    suspectSince = vanishedTooMany(believed, fleet, suspectFraction, userOf)
+      ? (suspectSince ?? clock.now())
+      : undefined;
     if (suspectSince !== undefined && clock.now() - suspectSince >= SUSPICION_MS) suspectSince = undefined;
     answer = { known: true, value: fleet };
     const toldAnew = !isDeepStrictEqual(fleet.notices, believed?.notices);
@@ -89,21 +96,33 @@ export function createSnapshot(options: {
 function group(listing: Listing, owner: string): Fleet {
   const jobs = new Map<string, OwnJob[]>();
   for (const job of listing.jobs) {
-    const identity = readIdentity(job);
-    if (!identity || identity.owner !== owner) continue;
-    const key = keyText(identity);
-    const own: OwnJob = { ...job, identity, report: readReport(job.comment) };
+    const own = ownJobOf(job, owner);
+    if (!own) continue;
+    const key = keyText(own.identity);
     const known = jobs.get(key);
     if (known) known.push(own);
     else jobs.set(key, [own]);
   }
-  const { askedAtMs, notices } = listing;
-  return { askedAtMs, jobs, ...(notices && { notices }) };
+  const { askedAtMs, user, notices } = listing;
+  return { askedAtMs, jobs, ...(user !== undefined && { user }), ...(notices && { notices }) };
 }
 
-function vanishedTooMany(before: Fleet | undefined, after: Fleet, fraction: number): boolean {
+/** By name and marker alone. */
+export function ownJobOf(job: Job, owner: string): OwnJob | undefined {
+  const identity = readIdentity(job);
+  return identity?.owner === owner ? { ...job, identity, report: readReport(job.comment) } : undefined;
+}
+
+function vanishedTooMany(
+  before: Fleet | undefined,
+  after: Fleet,
+  fraction: number,
+  userOf: (namespace: string) => string | undefined = () => undefined,
+): boolean {
   if (!before) return false;
-  const live = [...before.jobs.values()].flat().filter((job) => job.phase !== 'ended');
+  const live = [...before.jobs.values()]
+    .flat()
+    .filter((job) => job.phase !== 'ended' && isOfUser(job, before.user, [userOf(job.identity.namespace) ?? '']));
   if (live.length < FEW) return false;
   const shown = new Set([...after.jobs.values()].flat().map(jobKey));
   return live.filter((job) => !shown.has(jobKey(job))).length > live.length * fraction;

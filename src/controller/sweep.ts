@@ -1,7 +1,10 @@
 import type { Resource } from '../api/resource.ts';
 import type { OwnJob } from '../decide/observation.ts';
 import { isCancellable } from '../decide/replica.ts';
+import { isOfUser } from '../decide/users.ts';
+import { refOf } from '../slurm/job.ts';
 import type { SlurmLimit } from './act.ts';
+import { asItsUser } from './credentials.ts';
 import type { Deps } from './deps.ts';
 import type { Fleet } from './snapshot.ts';
 
@@ -30,11 +33,25 @@ export async function sweep(
     }),
   );
   const orphans = unowned.filter((_, at) => gone[at]);
-  for (const job of orphans.filter((orphan) => suspects.has(nameOf(orphan)))) {
-    const { id, name, submitMs } = job;
-    const result = await limit(() => deps.slurm.cancel({ id, name, submitMs }), 'cancel');
+  for (const job of orphans) {
+    const { namespace } = job.identity;
+    const cancellation = await asItsUser(refOf(job), namespace, deps);
+    const recorded = resources.value.filter(({ key }) => key.namespace === namespace);
+    const users = recorded.flatMap(({ status }) => status.users ?? []);
+    const isKnown = isOfUser(job, fleet.user, [...users, deps.credentials?.lastUser(namespace) ?? '']);
+    const about = { job: job.id, name: job.name, user: job.user };
+    if (!suspects.has(nameOf(job))) {
+      if (!isKnown)
+        deps.log.warn(
+          about,
+          'a job that seems to be of a deployment no longer there is left: anybody may have named it so',
+        );
+      continue;
+    }
+    if (!isKnown) continue;
+    const result = await limit(() => deps.slurm.cancel(cancellation), 'cancel');
     deps.log.warn(
-      { job: job.id, name: job.name, ok: result.ok },
+      { ...about, ok: result.ok },
       'cancelled a job whose deployment no longer exists, or is on another cluster',
     );
   }

@@ -4,6 +4,7 @@ import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord, Status } from '../api/status.ts';
 import { placeText } from '../launch/places.ts';
 import { resourceHash } from '../launch/spec-hash.ts';
+import { refOf } from '../slurm/job.ts';
 import { type Choice, choosePlace, withoutRefusals } from './choose-place.ts';
 import { decideDeletion } from './deletion.ts';
 import { exclude, excludedNames, placementOf } from './exclusions.ts';
@@ -101,7 +102,7 @@ function decideReplicas(seen: Observation, view: SlurmView, choice: Choice): Pla
     actions.some((action) => action.kind === 'cancel') ? seen.policy.tickMs : undefined,
     goesTo === undefined ? undefined : seen.policy.tickMs,
     choice.waitMs,
-    seen.secretProblems.length > 0 ? seen.policy.secretRetryMs : undefined,
+    seen.secretProblems.length > 0 || seen.submitsAs.kind === 'nobody' ? seen.policy.secretRetryMs : undefined,
   ];
   return { actions, status, draft, requeueAfterMs: soonest(waits) };
 }
@@ -128,7 +129,7 @@ function actionsOf(
 ): readonly Action[] {
   const cancels = [...surplus, ...steps.flatMap((step) => step.cancels)].map(({ job, why }) => ({
     kind: 'cancel' as const,
-    job: { id: job.id, name: job.name, submitMs: job.submitMs },
+    job: refOf(job),
     why,
   }));
   const submits = steps.map((step) => step.submit).filter((submit) => submit !== undefined);

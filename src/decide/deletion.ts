@@ -1,7 +1,7 @@
 import { FINALIZER, FORCE_RELEASE_ANNOTATION } from '../api/resource.ts';
-import type { ReplicaRecord } from '../api/status.ts';
 import { rfc3339 } from '../api/time.ts';
-import { jobName } from '../slurm/identity.ts';
+import { refOf } from '../slurm/job.ts';
+import { landsBy } from './landing.ts';
 import type { Observation, SlurmView } from './observation.ts';
 import { ofCluster } from './of-cluster.ts';
 import type { Plan } from './plan.ts';
@@ -35,7 +35,7 @@ function endJobs(seen: Observation, view: SlurmView): Plan {
       ...wait(seen, `waiting for ${what} to end`, seen.policy.tickMs),
       actions: live.filter(isCancellable).map((job) => ({
         kind: 'cancel',
-        job: { id: job.id, name: job.name, submitMs: job.submitMs },
+        job: refOf(job),
         why: 'the deployment was deleted',
       })),
     };
@@ -49,16 +49,6 @@ function endJobs(seen: Observation, view: SlurmView): Plan {
     );
   }
   return release(seen);
-}
-
-/** @returns epoch ms; a view from later than that shows the attempt's job, if there ever is one */
-export function landsBy({ resource, policy }: Observation, view: SlurmView, record: ReplicaRecord): number {
-  const doubtMs = Date.parse(record.doubtUntil ?? '') || 0;
-  const submitMs = Date.parse(record.submitTime ?? '') || 0;
-  const name = jobName({ ...resource.key, replica: record.replica, attempt: record.attempt });
-  const isAwaited = record.jobId !== undefined && !view.jobs.some((job) => job.name === name);
-  // A listing may be older than it says, and lack the job that was acknowledged just before.
-  return Math.max(doubtMs, submitMs + (isAwaited ? policy.vanishedGraceMs : 0));
 }
 
 function release(seen: Observation): Plan {

@@ -1,7 +1,7 @@
 import type { Spec } from '../api/spec.ts';
 import type { ReplicaRecord, Status } from '../api/status.ts';
 import type { Choice } from './choose-place.ts';
-import { landsBy } from './deletion.ts';
+import { landsBy } from './landing.ts';
 import type { Observation, SlurmView } from './observation.ts';
 import type { Obstacle } from './obstacles.ts';
 import type { Plan } from './plan.ts';
@@ -57,7 +57,7 @@ export function hasLeft(seen: Observation, view: SlurmView): boolean {
  * jobs of this cluster is of no meaning on the other. Where nobody has edited the spec, what it failed at still counts.
  */
 export function handOver(seen: Observation, status: Status, cluster: string): Plan {
-  const { excludedNodes: _, url: __, ...rest } = status;
+  const { excludedNodes: _, url: __, users: ___, ...rest } = status;
   const toBlank = seen.resource.spec?.slurm.places ? withoutJob : blank;
   return {
     actions: [],

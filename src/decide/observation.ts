@@ -31,6 +31,7 @@ export type Observation = {
   readonly logTails: ReadonlyMap<string, string>;
   /** By job name; of jobs acknowledged or seen that the listing lacks. A missing entry: could not be asked. */
   readonly history: ReadonlyMap<string, HistoryAnswer>;
+  readonly submitsAs: SubmitsAs;
   /** Secrets of the spec that cannot be read: no attempt could be given them. Never a value. */
   readonly secretProblems: readonly SecretProblem[];
   /** Who may ask for what, by cluster; of one that is missing nobody has said. */
@@ -61,6 +62,13 @@ export type Whereabouts = {
   readonly foundOn: string | undefined;
 };
 
+/** As whom new jobs are submitted, on the cluster the spec wants. `source`: where the token is from, in words. */
+export type SubmitsAs =
+  | { readonly kind: 'itself' }
+  | { readonly kind: 'user'; readonly user: string; readonly source: string; readonly endsMs?: number }
+  /** The namespace has to be somebody, and nobody knows who: nothing is submitted. */
+  | { readonly kind: 'nobody'; readonly problem: SecretError };
+
 /** `field`: of the spec, such as `spec.endpoint.apiKeyFrom`. */
 export type SecretProblem = SecretError & { readonly field: string };
 
@@ -68,6 +76,8 @@ export type SlurmView = {
   /** Epoch, ms: the listing's question was sent at this time. */
   readonly askedAtMs: number;
   readonly jobs: readonly OwnJob[];
+  /** Whom SLURM is asked as, where jobs are of several users. */
+  readonly user?: string;
   readonly notices?: Notices;
 };
 

@@ -1,6 +1,8 @@
 import { problemLine } from '../api/problem-line.ts';
 import type { Spec } from '../api/spec.ts';
+import { secretsOf } from '../launch/secrets.ts';
 import { whyNotAllowed } from '../launch/tenancy.ts';
+import type { SecretError } from '../secrets/secrets.ts';
 import { cut } from './cut.ts';
 import type { Observation } from './observation.ts';
 
@@ -8,7 +10,7 @@ export type ClusterObstacle = 'UnknownCluster' | 'ClusterUnreachable' | 'Moving'
 
 /** Why no attempt of the present spec may be submitted, although nothing is wrong with it. */
 export type Obstacle = {
-  readonly reason: 'NotAllowed' | 'SecretMissing' | 'SecretUnreachable' | ClusterObstacle;
+  readonly reason: 'NotAllowed' | 'SecretMissing' | 'SecretUnreachable' | 'SecretNotPlaced' | ClusterObstacle;
   /** Only a person can take it away. */
   readonly lasts: boolean;
   /** Completes “it is not submitted …”. */
@@ -23,9 +25,9 @@ const LONGEST = 2_000;
 /** The one to hear of first. */
 export function obstacleTo(
   spec: Spec,
-  seen: Pick<Observation, 'resource' | 'tenancy' | 'secretProblems' | 'whereabouts'>,
+  seen: Pick<Observation, 'resource' | 'tenancy' | 'submitsAs' | 'secretProblems' | 'slurm' | 'whereabouts'>,
 ): Obstacle | undefined {
-  const { resource, tenancy, secretProblems, whereabouts } = seen;
+  const { resource, tenancy, submitsAs, secretProblems, whereabouts } = seen;
   const { namespace } = resource.key;
   const unknown = unknownCluster(spec, seen);
   if (unknown) return unknown;
@@ -39,19 +41,48 @@ export function obstacleTo(
       until: 'the new one is allowed',
       what: cut(refused.map(problemLine).join('; '), LONGEST),
     };
+  if (submitsAs.kind === 'nobody')
+    return lackingSecret('as SLURM knows its namespace as nobody', submitsAs.problem, submitsAs.problem.message);
   const [lacking] = secretProblems;
-  if (!lacking) return silentCluster(spec, seen);
-  const isMissing = lacking.kind === 'missing';
+  if (lacking)
+    return lackingSecret(
+      'without its secret, which is looked for again',
+      lacking,
+      `${lacking.field}: ${lacking.message}`,
+    );
+  return isElsewhere(spec, seen) ? silentCluster(spec, seen) : unreadableSecret(spec, seen);
+}
+
+function lackingSecret(because: string, { kind }: SecretError, what: string): Obstacle {
   return {
-    reason: isMissing ? 'SecretMissing' : 'SecretUnreachable',
-    lasts: isMissing,
-    because: 'without its secret, which is looked for again',
+    reason: kind === 'missing' ? 'SecretMissing' : 'SecretUnreachable',
+    lasts: kind === 'missing',
+    because,
     until: 'the new one can be given what it needs',
-    what: `${lacking.field}: ${lacking.message}`,
+    what,
+  };
+}
+
+/** Files of secrets are the operator's own user's alone. */
+function unreadableSecret(
+  spec: Spec,
+  { submitsAs, slurm }: Pick<Observation, 'submitsAs' | 'slurm'>,
+): Obstacle | undefined {
+  const [secret] = secretsOf(spec);
+  if (!secret || submitsAs.kind !== 'user' || !slurm.known || submitsAs.user === slurm.value.user) return undefined;
+  return {
+    reason: 'SecretNotPlaced',
+    lasts: true,
+    because: 'as its job could not read its secret',
+    until: 'the new one can be given what it needs',
+    what: `${secret.field}: it is placed in a file that user ${slurm.value.user} alone can read, and the job would be ${submitsAs.user}'s; leave the field out, or let the namespace be ${slurm.value.user}`,
   };
 }
 
 type About = Pick<Observation, 'whereabouts'>;
+
+const isElsewhere = ({ slurm: { cluster } }: Spec, { whereabouts: { here } }: About): boolean =>
+  cluster !== undefined && cluster !== here;
 
 function unknownCluster({ slurm }: Spec, { whereabouts: { clusters } }: About): Obstacle | undefined {
   const named = slurm.places
@@ -70,8 +101,8 @@ function unknownCluster({ slurm }: Spec, { whereabouts: { clusters } }: About): 
 }
 
 /** Nothing is ended here for a place where nothing can be begun. */
-function silentCluster({ slurm: { cluster } }: Spec, { whereabouts: { here, clusters } }: About): Obstacle | undefined {
-  if (cluster === undefined || cluster === here || clusters.get(cluster)) return undefined;
+function silentCluster({ slurm: { cluster = '' } }: Spec, { whereabouts: { clusters } }: About): Obstacle | undefined {
+  if (clusters.get(cluster)) return undefined;
   return {
     reason: 'ClusterUnreachable',
     lasts: false,

@@ -23,6 +23,8 @@ export type Action =
       readonly script: string;
       /** Placed before the job is submitted, or it is not: the script names their files. */
       readonly secrets: readonly SecretToPlace[];
+      /** The user whose job it is to be, and nobody else's; absent: the operator's own. */
+      readonly as?: string;
       /** Epoch, ms: not begun later than this, for the claim names when it can land. */
       readonly notAfterMs: number;
     }

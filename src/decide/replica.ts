@@ -411,6 +411,7 @@ function submit({ seen, spec, hash, excludedNodes }: ReplicaInput, record: Repli
       name: jobName(identity),
       script: renderScript({ identity, spec, excludedNodes, site: seen.site, secretFiles, body: seen.body }),
       secrets,
+      ...(seen.submitsAs.kind === 'user' && { as: seen.submitsAs.user }),
       notAfterMs: now + policy.submitWithinMs,
     },
     state: 'submitting',

@@ -11,6 +11,7 @@ import { explain } from './explain.ts';
 import type { Observation, OwnJob, SlurmView } from './observation.ts';
 import { ofCluster } from './of-cluster.ts';
 import { type Draft, SLOT_STATES, type Step } from './step.ts';
+import { formerUsers, usersOf } from './users.ts';
 
 /** Puts a turn's conclusions into the words of the status. Nothing in it moves by itself. */
 export function summarize(seen: Observation, draft: Draft): Status {
@@ -40,6 +41,7 @@ export function summarize(seen: Observation, draft: Draft): Status {
       step.job ? [jobStatus(seen, step.record.replica, step.job, previousJob(resource.status, step.job))] : [],
     ),
     records,
+    users: usersOf(seen, draft, records),
     restarts,
     lastFailure: failure,
     excludedNodes: draft.excludedNodes.length > 0 ? [...draft.excludedNodes] : undefined,
@@ -251,7 +253,11 @@ function slurmReachable(seen: Observation): ConditionDraft {
         type: 'SlurmReachable',
         status: 'True',
         reason: 'Answering',
-        message: [`SLURM${ofCluster(seen)} answers`, ...noticesOf(seen.slurm.value)].join('; '),
+        message: [
+          `SLURM${ofCluster(seen)} answers`,
+          ...noticesOf(seen.slurm.value),
+          ...userNotices(seen, seen.slurm.value),
+        ].join('; '),
       }
     : {
         type: 'SlurmReachable',
@@ -267,6 +273,23 @@ function noticesOf({ notices = {} }: SlurmView): readonly string[] {
   const warn =
     cannotWarn && 'this version of slurmrestd cannot warn jobs before their time runs out, SLURM’s own commands can';
   return [ends, warn].filter((notice) => typeof notice === 'string');
+}
+
+/** What people should know of whose jobs they are, before it stands in the way. */
+function userNotices(seen: Observation, view: SlurmView): readonly string[] {
+  const { submitsAs } = seen;
+  const former = formerUsers(seen, view).join(', ');
+  return [
+    ...(submitsAs.kind === 'nobody' ? [`nothing can be submitted for it: ${submitsAs.problem.message}`] : []),
+    ...(submitsAs.kind === 'user' && submitsAs.endsMs !== undefined
+      ? [`the token of ${submitsAs.user} in ${submitsAs.source} ends at ${rfc3339(submitsAs.endsMs)}: renew it before`]
+      : []),
+    ...(former === ''
+      ? []
+      : [
+          `it has jobs of ${former}, as whom its namespace is not known now: to end them SLURM must let ${view.user}, as a coordinator of their account or an Operator`,
+        ]),
+  ];
 }
 
 /** The step people should hear of first; undefined when all serve the present spec. */

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Resource } from '../api/resource.ts';
 import type { Spec } from '../api/spec.ts';
 import type { PlaceName } from '../api/status.ts';
 
@@ -8,6 +9,11 @@ export type Place = NonNullable<Spec['slurm']['places']>[number];
 export function specAt(spec: Spec, { cluster, partitions }: Place): Spec {
   const { cluster: _, ...slurm } = spec.slurm;
   return { ...spec, slurm: { ...slurm, partitions, ...(cluster !== undefined && { cluster }) } };
+}
+
+/** The cluster its next job is to be on, as far as the spec or the choice before says; undefined: wherever it is. */
+export function wantedCluster({ spec, status }: Pick<Resource, 'spec' | 'status'>): string | undefined {
+  return spec?.slurm.places ? status.place?.cluster : spec?.slurm.cluster;
 }
 
 /** One spec a place, the best first; without places the spec itself. */

@@ -29,7 +29,7 @@ export function createKubernetesSecrets(api: Pick<KubernetesApi, 'request'>): Se
       if (!answer.ok) {
         const { error } = answer;
         if (error.kind !== 'refused') return err(unreachable(`${place} cannot be read: ${error.message}`));
-        if (isNotFound(error)) return err(missing(`there is no Secret ${namespace}/${name}`));
+        if (isNotFound(error)) return err({ ...missing(`there is no Secret ${namespace}/${name}`), isAbsent: true });
         return err(missing(`the operator may not read Secret ${namespace}/${name}: ${error.message}`));
       }
       const parsed = Secret.safeParse(answer.value);

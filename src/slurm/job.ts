@@ -63,7 +63,9 @@ export type EndState = (typeof END_STATES)[number];
 export type JobState = PendingState | RunningState | 'COMPLETING' | EndState;
 
 /** Enough to name one job and no other: compared before every cancel. */
-export type JobRef = Pick<JobHead, 'id' | 'name' | 'submitMs'>;
+export type JobRef = Pick<JobHead, 'id' | 'name' | 'user' | 'submitMs'>;
+
+export const refOf = ({ id, name, user, submitMs }: JobHead): JobRef => ({ id, name, user, submitMs });
 
 /** What a listing is too terse to say of an ended job. Source: `scontrol show job`, `sacct`. */
 export type JobEnding = {

@@ -14,6 +14,8 @@ export type SlurmError =
 /** Jobs of ours, complete. Only a call that proved its own completeness makes one. */
 export type Listing = {
   readonly jobs: readonly Job[];
+  /** Where others' jobs of our names are listed too, who asked: the names alone do not say whose they are. */
+  readonly user?: string;
   /** Epoch, ms, taken before the question was sent: the view is at least this fresh. */
   readonly askedAtMs: number;
   /** What had to be read for it, where it was sent over. */
@@ -31,12 +33,24 @@ export type Notices = {
   readonly cannotWarn?: true;
 };
 
+/** By which somebody else than the operator itself is known to Slurm. */
+export type Credentials = {
+  readonly user: string;
+  /** A JSON Web Token: sent in a header, and said to nobody. */
+  readonly token: string;
+};
+
 export type Submission = {
   /** The value of `--job-name`, repeated in the script's `#SBATCH` lines. */
   readonly name: string;
   /** The whole batch script; options stand in its `#SBATCH` lines and nowhere else. */
   readonly script: string;
+  /** Whose job it is to be; absent: the operator's own. */
+  readonly as?: Credentials;
 };
+
+/** A job to be ended, and by whom; absent: by the operator itself. */
+export type Cancellation = JobRef & { readonly as?: Credentials };
 
 export type NodeInfo = {
   readonly name: string;
@@ -68,10 +82,12 @@ export interface Slurm {
   /** Shown to people: the cluster's name. */
   readonly cluster: string;
   /**
-   * All jobs of this user whose name begins with `vllm.`, every state still on record, in one call.
+   * All jobs of this user, or of everybody where `user` says so, whose name begins with `vllm.`, every state still on record, in one call.
    * An answer that cannot prove it is complete is `unknown`, never an empty list.
    */
   listJobs(): Promise<Result<Listing, SlurmError>>;
+  /** The same as somebody else sees it; absent where jobs are all one user's. */
+  listJobsAs?(credentials: Credentials): Promise<Result<Listing, SlurmError>>;
   /** How these jobs ended, as far as the controller still knows; jobs it no longer knows or that still live are left out. */
   describe(refs: readonly JobRef[]): Promise<Result<readonly JobEnding[], SlurmError>>;
   /**
@@ -82,7 +98,7 @@ export interface Slurm {
   /** Answers with the job's id. */
   submit(submission: Submission): Promise<Result<string, SlurmError>>;
   /** Ends the job if id, name and user all still match; a job that is gone or is somebody else's is no error. */
-  cancel(ref: JobRef): Promise<Result<void, SlurmError>>;
+  cancel(job: Cancellation): Promise<Result<void, SlurmError>>;
   nodes(): Promise<Result<readonly NodeInfo[], SlurmError>>;
   /** The same nodes with their GPUs, and the version. Dearer: for when somebody asks, not for a loop. */
   inventory(): Promise<Result<Inventory, SlurmError>>;

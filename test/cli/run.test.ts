@@ -47,6 +47,29 @@ test('two operators on one directory: the second is refused and says who works t
   assert.match(stderr, new RegExp(`error: \\S+ is served by another controller already: process ${process.pid} `));
 });
 
+test('users for namespaces are refused where they cannot be: by SLURM’s commands, and on a directory', async () => {
+  await using here = workspace();
+  const secret = [
+    '--set',
+    'cluster.rest.namespaceCredentials.secretName=slurm',
+    '--set',
+    'cluster.rest.tokenFile=token',
+  ];
+  const local = await here.run('run', ...SETTINGS, ...secret);
+  assert.deepEqual([local.code, local.stdout], [1, '']);
+  assert.match(
+    local.stderr,
+    /error: cluster\.rest\.namespaceCredentials needs cluster\.type rest: by SLURM’s commands/,
+  );
+  const rest = ['--cluster', 'rest', '--set', 'cluster.rest.url=http://127.0.0.1:1'];
+  const standalone = await here.run('run', ...rest, ...secret);
+  assert.equal(standalone.code, 1);
+  assert.match(
+    standalone.stderr,
+    /error: rest\.namespaceCredentials needs Kubernetes: on a directory there are no Secrets/,
+  );
+});
+
 test('a standalone operator tells metrics and probes where it is asked to, and nowhere unasked', async () => {
   await using here = workspace();
   await using _jobs = jobsOf(here);

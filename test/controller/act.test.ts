@@ -9,7 +9,11 @@ import { KEY, NOW } from '../gen/observation.ts';
 import { fakeSlurm, ground, unpaced } from './ground.ts';
 
 const claim: Action = { kind: 'claim', status: { phase: 'Pending' } };
-const cancel = (id: string): Action => ({ kind: 'cancel', job: { id, name: `job-${id}`, submitMs: NOW }, why: 'test' });
+const cancel = (id: string): Action => ({
+  kind: 'cancel',
+  job: { id, name: `job-${id}`, user: 'alice', submitMs: NOW },
+  why: 'test',
+});
 const submit = (replica: number, notAfterMs = NOW + 30_000): Extract<Action, { kind: 'submit' }> => ({
   kind: 'submit',
   replica,

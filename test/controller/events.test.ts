@@ -32,7 +32,7 @@ const submitted = {
 };
 const cancelled = {
   kind: 'cancel' as const,
-  job: { id: '101', name: 'vllm.default.chat.r0.a1', submitMs: NOW },
+  job: { id: '101', name: 'vllm.default.chat.r0.a1', user: 'alice', submitMs: NOW },
   why: 'scaled down',
 };
 

@@ -21,7 +21,7 @@ async function effects(
     writeStatus: await store.writeStatus(seen, { phase: 'Running' }),
     releaseFinalizer: await store.releaseFinalizer(seen),
     submit: await slurm.submit({ name: 'vllm.default.web.r0.a1', script: '' }),
-    cancel: await slurm.cancel({ id: '1', name: 'vllm.default.web.r0.a1', submitMs: 0 }),
+    cancel: await slurm.cancel({ id: '1', name: 'vllm.default.web.r0.a1', user: 'alice', submitMs: 0 }),
   };
   const published = await publisher?.publish(seen, {});
   const secrets = { write: await secretFiles.write('name', 'secret'), remove: await secretFiles.remove('name') };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FINALIZER } from '../../src/api/resource.ts';
 import type { Status } from '../../src/api/status.ts';
+import { createSight } from '../../src/controller/credentials.ts';
 import { createDetails } from '../../src/controller/details.ts';
 import { createNodes } from '../../src/controller/nodes.ts';
 import type { Shared } from '../../src/controller/observe.ts';
@@ -46,6 +47,7 @@ function site(about: Partial<Slurm> = {}, more: Partial<Parameters<typeof ground
     nodes: createNodes(slurm),
     details: createDetails(deps),
     secretCheck: createSecretChecks(deps),
+    sight: createSight(deps),
     networkSuspect: () => false,
   };
   deps.store.apply(KEY, MODEL);

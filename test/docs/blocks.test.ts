@@ -71,6 +71,7 @@ it('nearly every block of commands is run by a test; these are not, and why', ()
     'docs/how-to/slurmrestd.md: scontrol token lifespan=86400 > slurm-token: it is typed on a machine outside of the cluster',
     'docs/how-to/slurmrestd.md: scontrol token lifespan=86400 > slurm-token.new && mv slurm-token.new slurm-token: it is typed on a machine outside of the cluster',
     'docs/how-to/slurmrestd.md: kubectl -n vllm-slurm-system create secret generic vllm-slurm-token --from-file=token=slurm-token: it is typed on a machine outside of the cluster',
+    'docs/how-to/slurmrestd.md: kubectl -n team-a create secret generic slurm-credentials --from-file=token=team-a-token: it is typed on a machine outside of the cluster',
     'docs/how-to/slurmrestd.md: slurmrestd -a rest_auth/local unix:"$HOME/slurmrestd.socket": it is typed on a machine outside of the cluster',
     'docs/how-to/ssh.md: ssh -o BatchMode=yes -o StrictHostKeyChecking=yes login1 sbatch --version: it is typed on a machine outside of the cluster',
     'docs/how-to/talk-to-a-model.md: ssh -N -L 8000:10.0.0.17:20154 login.example.org: it is typed on a machine outside of the cluster',

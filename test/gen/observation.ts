@@ -67,6 +67,7 @@ export function observation(about: ObservationAbout = {}): Observation {
     whereabouts: ALONE,
     viewSuspect: false,
     networkSuspect: false,
+    submitsAs: { kind: 'itself' },
     secretProblems: [],
     tenancy: new Map(),
     endings: new Map(endings.map(([job, ending]) => [jobKey(job), ending])),

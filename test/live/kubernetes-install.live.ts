@@ -77,6 +77,7 @@ describe('installing on a real API server', { skip: whyNoPrograms() ?? false }, 
       ['ssh.host=-oProxyCommand=x', /ssh\/host/],
       ['rest.enabled=true', /rest\/url/],
       ['rest.url=slurm.example.org', /rest\/url/],
+      ['rest.namespaceCredentials.secretName=Not_A_Name', /rest\/namespaceCredentials\/secretName/],
       ['watchNamespaces={Not_A_Name}', /watchNamespaces\/0/],
       ['config.store=directory', /config.*not/],
     ];

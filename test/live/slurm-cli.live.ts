@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/clock.ts';
 import { createSlurmCli, type SlurmCli, type SlurmCliOptions } from '../../src/slurm/cli/cli.ts';
-import type { Job, JobEnding } from '../../src/slurm/job.ts';
+import { type Job, type JobEnding, refOf } from '../../src/slurm/job.ts';
 import { type Bed, type BedOptions, startBed, whyNoBed } from './slurm-bed/bed.ts';
 
 /** What only real SLURM can show of the adapter, besides the contract: silence, doubt, purges, other people's jobs. */
@@ -114,8 +114,7 @@ describe('the command-line adapter on SLURM without accounting', { skip }, () =>
     const behind = adapter(on.bed, { commandPrefix: [login, 'login1'] });
     const name = freshName();
     const id = await submit(behind, name, 'exit 3');
-    const { submitMs } = await listed(behind, id, 'ended');
-    const endings = await behind.describe([{ id, name, submitMs }]);
+    const endings = await behind.describe([refOf(await listed(behind, id, 'ended'))]);
     assert.deepEqual(endings.ok && endings.value.map((one) => [one.id, one.state, one.exitCode]), [[id, 'FAILED', 3]]);
     await behind.close();
   });
@@ -134,22 +133,22 @@ describe('the command-line adapter on SLURM without accounting', { skip }, () =>
       live.map((job) => [job.id, job.name, job.state, job.reason]),
       [[own, name, 'PENDING', 'JobHeldUser']],
     );
-    const submitMs = live[0]?.submitMs ?? 0;
-    assert.deepEqual(await on.slurm.cancel({ id: theirs, name, submitMs }), { ok: true, value: undefined });
+    const ref = refOf(live[0] as Job);
+    assert.deepEqual(await on.slurm.cancel({ ...ref, id: theirs }), { ok: true, value: undefined });
     assert.equal(await on.bed.run('squeue', '--noheader', `--jobs=${theirs}`, '--format=%T %u'), 'PENDING nobody');
-    assert.deepEqual(await on.slurm.cancel({ id: own, name, submitMs }), { ok: true, value: undefined });
+    assert.deepEqual(await on.slurm.cancel(ref), { ok: true, value: undefined });
     await on.bed.run('scancel', '--state=PENDING');
   });
 
   test('a node set down under a job is in how the job ended', async () => {
     const name = freshName();
     const id = await submit(on.slurm, name, 'exec sleep 600', ['--nodelist=node002']);
-    const { submitMs } = await listed(on.slurm, id, 'running');
+    const ref = refOf(await listed(on.slurm, id, 'running'));
     await on.bed.setNode('node002', 'down');
     assert.equal((await listed(on.slurm, id, 'ended')).state, 'NODE_FAIL');
     const nodes = await on.slurm.nodes();
     assert.equal(nodes.ok && nodes.value.find((node) => node.name === 'node002')?.state, 'down');
-    const endings = await on.slurm.describe([{ id, name, submitMs }]);
+    const endings = await on.slurm.describe([ref]);
     assert.deepEqual(endings.ok && endings.value.map((one) => [one.state, one.reason, one.nodes]), [
       ['NODE_FAIL', 'NodeDown', ['node002']],
     ]);
@@ -190,7 +189,7 @@ describe('the command-line adapter on SLURM without accounting', { skip }, () =>
   test('a controller that is away is unreachable to everybody, and nothing arrived', async () => {
     const [name, id] = [freshName(), '1'];
     await on.bed.stopController();
-    const ref = { id, name, submitMs: 0 };
+    const ref = { id, name, user: 'root', submitMs: 0 };
     const answers = await Promise.all([
       on.slurm.listJobs(),
       on.slurm.submit({ name, script: script(name, 'exit 0') }),
@@ -209,10 +208,10 @@ describe('the command-line adapter on SLURM without accounting', { skip }, () =>
   test('a purged job is nowhere, and accounting that is not kept says so', async () => {
     const name = freshName();
     const id = await submit(on.slurm, name, 'exit 0');
-    const { submitMs } = await listed(on.slurm, id, 'ended');
+    const ref = refOf(await listed(on.slurm, id, 'ended'));
     await until('the purge', async () => (await jobs(on.slurm)).every((job) => job.id !== id) || undefined);
-    assert.deepEqual(await on.slurm.describe([{ id, name, submitMs }]), { ok: true, value: [] });
-    assert.deepEqual(await on.slurm.history([name], submitMs), {
+    assert.deepEqual(await on.slurm.describe([ref]), { ok: true, value: [] });
+    assert.deepEqual(await on.slurm.history([name], ref.submitMs), {
       ok: false,
       error: { kind: 'rejected', message: 'Slurm accounting storage is disabled' },
     });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
-import type { Job } from '../../src/slurm/job.ts';
+import { type Job, refOf } from '../../src/slurm/job.ts';
 import { createSlurmRest } from '../../src/slurm/rest/rest.ts';
 import { createTokenFile } from '../../src/slurm/rest/token.ts';
 import type { Slurm } from '../../src/slurm/slurm.ts';
@@ -95,8 +95,7 @@ describe('what a script asks for by slurmrestd', { skip: whyNoBed() ?? false }, 
         [name, USER],
       ],
     );
-    const { submitMs } = found[0] as Job;
-    assert.deepEqual(await onSocket.cancel({ id: submitted.value, name, submitMs }), { ok: true, value: undefined });
+    assert.deepEqual(await onSocket.cancel(refOf(found[0] as Job)), { ok: true, value: undefined });
     await onSocket.close();
   });
 

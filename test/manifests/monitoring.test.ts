@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
+import { ok } from '../../src/result.ts';
 import { createMetrics } from '../../src/telemetry/metrics/metrics.ts';
 import { fakeSlurm, ground } from '../controller/ground.ts';
 import { NOW, runningJob } from '../gen/observation.ts';
@@ -33,7 +34,9 @@ const RULES = { rulesTrouble: () => undefined };
 
 /** Labels by the name of each series on a page of an operator that has been through everything once. */
 async function seriesOnPage(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const user = { user: 'alice', token: '', source: '', endsMs: NOW, endsSoon: false };
   const on = ground({
+    credentials: { of: async () => ok(user), ofUser: async () => undefined, lastUser: () => undefined },
     slurm: fakeSlurm({
       listJobs: async () => ({
         ok: true,
@@ -42,13 +45,14 @@ async function seriesOnPage(): Promise<ReadonlyMap<string, ReadonlySet<string>>>
     }),
   });
   const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store, leads: () => true, ...RULES });
-  const { slurm, store, meter } = metrics.metered(on);
+  const { slurm, store, meter, credentials } = metrics.metered(on);
   on.store.apply({ namespace: 'default', name: 'web' }, { model: { uri: 'hf://org/model' } });
   const found = await store.get({ namespace: 'default', name: 'web' });
   assert.ok(found.ok && found.value);
   const failure = { reason: 'NodeFailed', message: '', replica: 0, attempt: 1, time: '2026-01-01T00:00:00Z' };
   await store.writeStatus(found.value, { phase: 'Running', lastFailure: failure });
   await slurm.listJobs();
+  await credentials?.of('team-a');
   await slurm.submit({ name: 'n', script: '' });
   meter?.paced?.(50, 0);
   meter?.taken(0, 1);

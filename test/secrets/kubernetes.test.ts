@@ -52,6 +52,15 @@ for (const [what, answer, kind, says] of CASES)
     assert.match(read.error.message, says);
   });
 
+test('a Secret that is not there is told from one that lacks a key', async () => {
+  const isAbsent = async (answer: Result<unknown, ApiError>) => {
+    const read = await reading(answer).read();
+    return !read.ok && read.error.kind === 'missing' && read.error.isAbsent === true;
+  };
+  const notFound = err({ kind: 'refused', code: 404, reason: 'NotFound', message: '', about: 'hub' } as const);
+  assert.deepEqual([await isAbsent(notFound), await isAbsent(ok({ data: {} }))], [true, false]);
+});
+
 test('the environment and the files of the operator are nobody’s to name', async () => {
   const { asked, secrets } = reading(ok({}));
   for (const source of [{ env: 'HOME' }, { file: '/etc/passwd' }]) {

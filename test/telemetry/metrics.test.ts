@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { err } from '../../src/result.ts';
+import type { NamespaceCredentials } from '../../src/secrets/secrets.ts';
 import { createMetrics } from '../../src/telemetry/metrics/metrics.ts';
 import { fakeSlurm, ground } from '../controller/ground.ts';
 import { NOW, runningJob } from '../gen/observation.ts';
@@ -72,6 +73,29 @@ test('what SLURM is asked is timed, its listing counted, its age told', async ()
       'vllm_slurm_listing_age_seconds{cluster="test"} 5',
     ],
   );
+});
+
+test('the end of a namespace’s token is told, also once it is over, until its Secret is gone', async () => {
+  let known: Awaited<ReturnType<NamespaceCredentials['of']>> = {
+    ok: true,
+    value: { user: 'alice', token: 'a.b.c', source: 'Secret team-a/slurm', endsMs: NOW, endsSoon: false },
+  };
+  const credentials = { of: async () => known, ofUser: async () => undefined, lastUser: () => undefined };
+  const on = ground({ credentials });
+  const metrics = createMetrics({ clock: on.clock, version: '1', store: on.store });
+  const counted = metrics.metered(on);
+  const told = async () => {
+    await counted.credentials?.of('team-a');
+    return values(metrics, /namespace_credentials/);
+  };
+  const lines = [
+    `vllm_slurm_namespace_credentials_end_timestamp_seconds{cluster="test",namespace="team-a"} ${NOW / 1000}`,
+  ];
+  assert.deepEqual(await told(), lines);
+  known = { ok: false, error: { kind: 'missing', message: 'it expired' } };
+  assert.deepEqual(await told(), lines);
+  known = { ok: false, error: { kind: 'missing', message: 'there is no Secret', isAbsent: true } };
+  assert.deepEqual(await told(), []);
 });
 
 test('each cluster is told apart: what one lists takes nothing from another, and their queues are one number', async () => {

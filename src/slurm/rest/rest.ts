@@ -3,7 +3,7 @@ import { type Clock, steadyClock } from '../../clock.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { Job, JobEnding, JobRef } from '../job.ts';
-import type { Listing, Notices, Slurm, SlurmError } from '../slurm.ts';
+import type { Credentials, Listing, Notices, Slurm, SlurmError } from '../slurm.ts';
 import { numberOf, readAnswer } from './answer.ts';
 import { createHttp, type HttpAnswer, type HttpRequest, type RestServer } from './http.ts';
 import { AccountedJob, JobRecord, readAccounted, readEnding, readJob } from './job-record.ts';
@@ -21,6 +21,8 @@ export type SlurmRestOptions = {
   readonly token?: () => Promise<Result<Token, string>>;
   /** Whose jobs they are, where there is no token. */
   readonly user?: string;
+  /** Jobs are submitted as other users, too: the listing has everybody's of our names. */
+  readonly severalUsers?: boolean;
   /** For each call, ms; more than slurmrestd's own patience with a controller that is away, 10 s. */
   readonly timeoutMs?: number;
   /** For each answer. The default holds 30,000 jobs of everybody's. */
@@ -55,7 +57,8 @@ const Cancelled = z.looseObject({
 
 /** The `Slurm` port over slurmrestd, v0.0.38 (22.05) and v0.0.40 to v0.0.45 (23.11 to 26.05). */
 export function createSlurmRest(options: SlurmRestOptions): Slurm {
-  const { cluster, clock, server, timeoutMs = 30_000, maxOutputBytes = 256 * 1024 * 1024 } = options;
+  const { cluster, clock, server, severalUsers = false, timeoutMs = 30_000 } = options;
+  const { maxOutputBytes = 256 * 1024 * 1024 } = options;
   const http = createHttp({ server, clock, timeoutMs, maxOutputBytes });
   let version: ApiVersion | undefined;
   let token: Token | undefined;
@@ -68,22 +71,29 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
   async function send(
     request: Omit<HttpRequest, 'headers'>,
     byMs: number,
+    as: Credentials | undefined,
   ): Promise<Result<{ readonly answer: HttpAnswer; readonly user: string }, SlurmError>> {
+    const known = as ? ok(as) : await ourselves();
+    if (!known.ok) return known;
+    const { user, token: value } = known.value;
+    const headers = value === undefined ? {} : { 'x-slurm-user-name': user, 'x-slurm-user-token': value };
+    const leftMs = byMs - steadyClock.now();
+    if (leftMs <= 0) return err({ kind: 'unreachable', message: 'what had to be known before took all its time' });
+    const answer = await http.send({ ...request, headers }, leftMs);
+    return answer.ok ? ok({ answer: answer.value, user }) : answer;
+  }
+
+  async function ourselves(): Promise<Result<{ readonly user: string; readonly token?: string }, SlurmError>> {
     const read = await options.token?.();
     if (read && !read.ok) return err({ kind: 'unreachable', message: read.error });
     token = read?.value;
-    const user = token?.user ?? options.user ?? '';
-    const headers = token && { 'x-slurm-user-name': user, 'x-slurm-user-token': token.value };
-    const leftMs = byMs - steadyClock.now();
-    if (leftMs <= 0) return err({ kind: 'unreachable', message: 'what had to be known before took all its time' });
-    const answer = await http.send({ ...request, headers: headers ?? {} }, leftMs);
-    return answer.ok ? ok({ answer: answer.value, user }) : answer;
+    return ok(token ? { user: token.user, token: token.value } : { user: options.user ?? '' });
   }
 
   /** Asked once, and again after an answer that says the version is not served any more. */
   async function spoken(byMs: number): Promise<Result<ApiVersion, SlurmError>> {
     if (version) return ok(version);
-    const sent = await send({ method: 'GET', path: '/openapi/v3' }, byMs);
+    const sent = await send({ method: 'GET', path: '/openapi/v3' }, byMs, undefined);
     if (!sent.ok) return sent;
     const { status, text } = sent.value.answer;
     if (status === 401) return readAnswer(sent.value.answer, z.never());
@@ -96,11 +106,15 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
   async function call(
     method: HttpRequest['method'],
     path: (api: ApiVersion) => string,
-    { body, byMs = deadline() }: { readonly body?: string; readonly byMs?: number } = {},
+    {
+      body,
+      byMs = deadline(),
+      as,
+    }: { readonly body?: string; readonly byMs?: number; readonly as?: Credentials | undefined } = {},
   ): Promise<Result<{ readonly answer: HttpAnswer; readonly user: string; readonly api: ApiVersion }, SlurmError>> {
     const api = await spoken(byMs);
     if (!api.ok) return api;
-    const sent = await send({ method, path: path(api.value), ...(body !== undefined && { body }) }, byMs);
+    const sent = await send({ method, path: path(api.value), ...(body !== undefined && { body }) }, byMs, as);
     if (!sent.ok) return sent;
     if (sent.value.answer.status === 404 && !sent.value.answer.text.includes('"errors"')) {
       version = undefined; // another slurmrestd than before
@@ -109,23 +123,19 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     return ok({ ...sent.value, api: api.value });
   }
 
-  async function jobRecord(
-    id: string,
-  ): Promise<Result<{ readonly record?: JobRecord; readonly user: string }, SlurmError>> {
-    const sent = await call('GET', ({ name }) => `/slurm/${name}/job/${id}`);
+  async function jobRecord(ref: JobRef, as?: Credentials): Promise<Result<JobRecord | undefined, SlurmError>> {
+    const sent = await call('GET', ({ name }) => `/slurm/${name}/job/${ref.id}`, { as });
     if (!sent.ok) return sent;
-    const { answer, user } = sent.value;
+    const { answer } = sent.value;
     const read = readAnswer(answer, Jobs);
-    if (!read.ok) return saysNumber(answer, NO_SUCH_JOB) ? ok({ user }) : read;
-    const record = read.value.jobs.find((one) => String(one.job_id) === id);
-    return ok({ user, ...(record && { record }) });
+    if (!read.ok) return saysNumber(answer, NO_SUCH_JOB) ? ok(undefined) : read;
+    const record = read.value.jobs.find((one) => String(one.job_id) === ref.id);
+    return ok(record && isNamed(ref, record) ? record : undefined);
   }
 
   async function endingOf(ref: JobRef): Promise<Result<JobEnding | undefined, SlurmError>> {
-    const found = await jobRecord(ref.id);
-    if (!found.ok) return found;
-    const ending = found.value.record && readEnding(found.value.record);
-    return ok(ending?.name === ref.name && ending.submitMs === ref.submitMs ? ending : undefined);
+    const found = await jobRecord(ref);
+    return found.ok ? ok(found.value && readEnding(found.value)) : found;
   }
 
   async function nodeRecords(): Promise<Result<z.output<typeof Nodes>, SlurmError>> {
@@ -133,13 +143,14 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     return sent.ok ? readAnswer(sent.value.answer, Nodes) : sent;
   }
 
-  async function listJobs(): Promise<Result<Listing, SlurmError>> {
+  async function list(as?: Credentials): Promise<Result<Listing, SlurmError>> {
     const askedAtMs = clock.now();
-    const since = known && askedAtMs - known.readAtMs < BELIEVED_MS ? known : undefined;
+    const since = !as && known && askedAtMs - known.readAtMs < BELIEVED_MS ? known : undefined;
     const sent = await call(
       'GET',
       ({ name, tellsLastUpdate }) =>
         `/slurm/${name}/jobs${tellsLastUpdate ? '/' : ''}${since ? `?update_time=${since.updatedAt}` : ''}`,
+      { as },
     );
     if (!sent.ok) return sent;
     const { answer, user, api } = sent.value;
@@ -150,6 +161,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       jobs: all,
       askedAtMs,
       bytes,
+      ...(severalUsers && { user }),
       ...(credentialsEndMs !== undefined && { credentialsEndMs }),
       ...(notices && { notices }),
     });
@@ -168,14 +180,16 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     for (const record of records) {
       const whose = Owned.safeParse(record);
       if (!whose.success) return err(doubtful('it lists a job without a name or a user'));
-      if (whose.data.user_name !== user || !whose.data.name.startsWith(JOB_NAME_PREFIX)) continue;
+      const { user_name, name } = whose.data;
+      if (!(severalUsers || user_name === user) || !name.startsWith(JOB_NAME_PREFIX)) continue;
       const own = JobRecord.safeParse(record);
       const job = own.success ? readJob(own.data) : undefined;
-      if (!job) return err(doubtful(`what it says of job ${whose.data.name} is not understood`));
+      if (!job) return err(doubtful(`what it says of job ${name} is not understood`));
       jobs.push(job);
     }
-    known =
-      api.tellsLastUpdate && last_update ? { jobs, user, updatedAt: last_update, readAtMs: askedAtMs } : undefined;
+    if (!as)
+      known =
+        api.tellsLastUpdate && last_update ? { jobs, user, updatedAt: last_update, readAtMs: askedAtMs } : undefined;
     return ok(listing(jobs));
   }
 
@@ -191,7 +205,8 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
 
   return {
     cluster,
-    listJobs,
+    listJobs: () => list(),
+    ...(severalUsers && { listJobsAs: list }),
 
     async describe(refs) {
       const ours = refs.filter(isOurs);
@@ -233,7 +248,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       return ok(endings);
     },
 
-    async submit(submission) {
+    async submit({ as, ...submission }) {
       if (!isPlainName(submission.name))
         return err({ kind: 'rejected', message: `not a job name: ${submission.name}` });
       const byMs = deadline();
@@ -241,7 +256,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       if (!api.ok) return api.error.kind === 'unknown' ? err({ ...api.error, kind: 'unreachable' }) : api;
       const body = submissionBody(submission, api.value);
       if (!body.ok) return err({ kind: 'rejected', message: body.error });
-      const sent = await call('POST', ({ name }) => `/slurm/${name}/job/submit`, { body: body.value, byMs });
+      const sent = await call('POST', ({ name }) => `/slurm/${name}/job/submit`, { body: body.value, byMs, as });
       if (!sent.ok) return sent;
       const { answer } = sent.value;
       const id = Submitted.safeParse(parsed(answer.text));
@@ -249,7 +264,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       if (answer.status === 200 && id.success && id.data.job_id > 0) {
         const ignored = ignoredIn(answer);
         if (ignored === undefined) return ok(String(id.data.job_id));
-        const undone = await call('DELETE', ({ name }) => `/slurm/${name}/job/${id.data.job_id}`);
+        const undone = await call('DELETE', ({ name }) => `/slurm/${name}/job/${id.data.job_id}`, { as });
         const gone = undone.ok && readAnswer(undone.value.answer, Cancelled).ok;
         return err({
           kind: gone ? 'rejected' : 'unknown',
@@ -260,15 +275,12 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       return read.ok ? err(doubtful('it named no job')) : read;
     },
 
-    async cancel(ref) {
+    async cancel({ as, ...ref }) {
       if (!isOurs(ref)) return ok(undefined);
       // There is no filter by name: it is read first, and left alone if it is another one by now.
-      const found = await jobRecord(ref.id);
-      if (!found.ok) return found;
-      const { record, user } = found.value;
-      if (!record || record.name !== ref.name || record.user_name !== user || record.submit_time !== ref.submitMs)
-        return ok(undefined);
-      const sent = await call('DELETE', ({ name }) => `/slurm/${name}/job/${ref.id}`);
+      const found = await jobRecord(ref, as);
+      if (!found.ok || !found.value) return found.ok ? ok(undefined) : found;
+      const sent = await call('DELETE', ({ name }) => `/slurm/${name}/job/${ref.id}`, { as });
       if (!sent.ok) return sent;
       const { answer } = sent.value;
       if ([NO_SUCH_JOB, ALREADY_OVER].some((number) => saysNumber(answer, number))) return ok(undefined);
@@ -315,6 +327,8 @@ const doubtful = (why: string): SlurmError => ({
 /** Nothing in them needs escaping in a URL. */
 const isPlainName = (name: string): boolean => /^[A-Za-z0-9_.-]+$/.test(name);
 const isOurName = (name: string): boolean => name.startsWith(JOB_NAME_PREFIX) && isPlainName(name);
+const isNamed = ({ name, user, submitMs }: JobRef, record: JobRecord): boolean =>
+  record.name === name && record.user_name === user && record.submit_time === submitMs;
 const isOurs = (ref: JobRef): boolean => /^\d+$/.test(ref.id) && isOurName(ref.name);
 
 function saysNumber(answer: HttpAnswer, number: number): boolean {

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Clock } from '../../clock.ts';
 import type { Deps } from '../../controller/deps.ts';
 import type { Store } from '../../store/store.ts';
+import { credentialMetrics } from './credentials.ts';
 import { deploymentMetrics } from './deployments.ts';
 import { NAME, queueMeters } from './queue.ts';
 import { slurmMetrics } from './slurm.ts';
@@ -33,6 +34,7 @@ export function createMetrics({ clock, version, store, leads, rulesTrouble }: Me
   const meterOf = queueMeters(registers);
   const calls = slurmMetrics(registers, clock);
   const writes = storeMetrics(registers);
+  const known = credentialMetrics(registers);
   new Gauge({
     name: 'vllm_slurm_build_info',
     help: 'Always 1; the label tells the version.',
@@ -66,6 +68,7 @@ export function createMetrics({ clock, version, store, leads, rulesTrouble }: Me
       meter: meterOf(deps.slurm.cluster),
       slurm: calls(deps.slurm),
       store: writes(deps.store),
+      ...(deps.credentials && { credentials: known(deps.slurm.cluster, deps.credentials) }),
     }),
     async page() {
       await look();

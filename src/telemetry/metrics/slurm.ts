@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Clock } from '../../clock.ts';
 import type { Result } from '../../result.ts';
-import type { Slurm } from '../../slurm/slurm.ts';
+import type { Credentials, Slurm } from '../../slurm/slurm.ts';
 
 const CALL_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60];
 
@@ -58,7 +58,7 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
     },
   });
   return (slurm) => {
-    const { cluster } = slurm;
+    const { cluster, listJobsAs } = slurm;
     let told: ReadonlySet<string> = new Set();
     const timed = async <T, E extends { readonly kind: string }>(call: string, ask: () => Promise<Result<T, E>>) => {
       const beganMs = clock.now();
@@ -82,6 +82,9 @@ export function slurmMetrics(registers: Registry[], clock: Clock): (slurm: Slurm
         if (listing.value.bytes !== undefined) listedBytes.set(cluster, listing.value.bytes);
         return listing;
       },
+      ...(listJobsAs && {
+        listJobsAs: (credentials: Credentials) => timed('listJobsAs', () => listJobsAs(credentials)),
+      }),
       describe: (refs) => timed('describe', () => slurm.describe(refs)),
       history: (names, sinceMs) => timed('history', () => slurm.history(names, sinceMs)),
       async submit(submission) {

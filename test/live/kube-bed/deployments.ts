@@ -24,9 +24,9 @@ export type Person = {
   shows(name: string, what: (status: Status, manifest: Manifest) => boolean): Promise<Status>;
 };
 
-export function personAt(bed: KubeBed): Person {
+export function personAt(bed: KubeBed, namespace = 'default'): Person {
   async function get(name: string): Promise<Manifest | undefined> {
-    const text = await bed.kubectl('get', 'vllmd', name, '-o', 'json', '--ignore-not-found');
+    const text = await bed.kubectl('get', 'vllmd', name, '-n', namespace, '-o', 'json', '--ignore-not-found');
     return text === '' ? undefined : (JSON.parse(text) as Manifest);
   }
   return {
@@ -34,7 +34,7 @@ export function personAt(bed: KubeBed): Person {
       const manifest = {
         apiVersion: 'vllm-slurm.dev/v1alpha1',
         kind: 'VLLMDeployment',
-        metadata: { name },
+        metadata: { name, namespace },
         spec: { ...standIn(name), ...spec },
       };
       await bed.kubectlWith(JSON.stringify(manifest), 'apply', '-f', '-');

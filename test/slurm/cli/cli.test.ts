@@ -21,7 +21,7 @@ async function cluster(t: TestContext, bodies: Readonly<Record<string, string>>)
   return { slurm, calls: () => programs.read('calls') };
 }
 
-const REF = { id: '61', name: 'vllm.a.b.r0.a1', submitMs: 1795499346_000 };
+const REF = { id: '61', name: 'vllm.a.b.r0.a1', user: 'op', submitMs: 1795499346_000 };
 /** Answers as squeue does: the format's codes replaced by one job's values. */
 const SQUEUE = `for word; do case $word in --format=*) format=\${word#--format=};; esac; done
 echo "$format" | sed 's/%A/61/;s/%T/RUNNING/;s/%V/1795499346/;s/%S/1795499347/;s/%e/NONE/;s/%P/gpu/;s/%u/op/;s/%N/n1/;s/%r/None/;s/%j/${REF.name}/;s/%k/(null)/'`;
@@ -74,7 +74,9 @@ test('any number of jobs is described in one process, those no longer known left
     await slurm.describe([REF, { ...REF, id: '62' }]),
     ok([
       {
-        ...REF,
+        id: REF.id,
+        name: REF.name,
+        submitMs: REF.submitMs,
         state: 'FAILED',
         exitCode: 7,
         signal: 0,

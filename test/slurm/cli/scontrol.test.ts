@@ -5,7 +5,12 @@ import type { JobEnding, JobRef } from '../../../src/slurm/job.ts';
 import { type RecordedVersion, ran, recorded, VERSIONS } from './recorded.ts';
 
 const at = (time: string): number => Date.parse(`2026-11-23T${time}Z`);
-const ref = (id: string, name: string, time: string): JobRef => ({ id, name: `vllm-${name}`, submitMs: at(time) });
+const ref = (id: string, name: string, time: string): JobRef => ({
+  id,
+  name: `vllm-${name}`,
+  user: 'op',
+  submitMs: at(time),
+});
 
 /** Submit times of what was recorded: exit7, segv, nf-norequeue, llama-70b-r0, res, timeout, oom, scav-c, scav-r, stub. */
 const SUBMITTED: Readonly<Record<RecordedVersion, readonly string[]>> = {

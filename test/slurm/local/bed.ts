@@ -36,7 +36,7 @@ export async function localBed(t: { after(run: () => Promise<void>): void }, opt
     const script = ['#!/bin/bash', `#SBATCH --job-name=${name} --comment=marker`, ...lines, ''].join('\n');
     const answer = await cluster.submit({ name, script });
     assert.ok(answer.ok, JSON.stringify(answer));
-    return { id: answer.value, name, submitMs: 0 };
+    return { id: answer.value, name, user: 'me', submitMs: 0 };
   }
 
   async function list(): Promise<readonly Job[]> {
@@ -91,7 +91,7 @@ export async function localBed(t: { after(run: () => Promise<void>): void }, opt
     const started = { phase: 'started', startMs: Date.now(), cpus: 1, gpus: [], cancelled: false };
     writeFileSync(join(folder, 'job.json'), JSON.stringify({ ...head, ...started }));
     for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text, { mode: 0o700 });
-    return { id, name, submitMs: head.submitMs };
+    return { id, name, user: head.user, submitMs: head.submitMs };
   }
 
   const slurm = (): LocalCluster => cluster;

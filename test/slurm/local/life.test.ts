@@ -118,7 +118,7 @@ test('a job outlives its operator’s kill -9, and the next operator has it', as
     operator.kill('SIGKILL');
     await once(operator, 'exit');
   });
-  const ref = { id: '1', name: 'vllm.a.b.r0.a1', submitMs: 0 };
+  const ref = { id: '1', name: 'vllm.a.b.r0.a1', user: 'me', submitMs: 0 };
   const pid = await bed.written(ref, 'pid');
   assert.deepEqual([(await bed.jobOf(ref))?.state, isRunning(pid)], ['RUNNING', true]);
   await bed.slurm().cancel(ref);

@@ -300,9 +300,92 @@ describe('a submission to slurmrestd', () => {
   });
 });
 
+describe('slurmrestd asked as several users', () => {
+  const OWN = { name: 'vllm', token: SECRET };
+  const ALICE = { user: 'alice', token: 'alices.own.token' };
+  const alices = { ...LISTED, user_name: 'alice', job_id: 9 };
+
+  /** Whom each call was made as, beside what it was; a token of one with the name of another would be told as both. */
+  function listened(replies: Readonly<Record<string, Reply>>) {
+    const said: string[] = [];
+    const names = new Map([
+      [OWN.token, OWN.name],
+      [ALICE.token, ALICE.user],
+    ]);
+    const told: Readonly<Record<string, Reply>> = Object.fromEntries(
+      Object.entries(replies).map(([what, reply]) => [
+        what,
+        (request: IncomingMessage, response: ServerResponse, body: string) => {
+          const { 'x-slurm-user-name': name, 'x-slurm-user-token': token } = request.headers;
+          said.push(`${what} as ${[...new Set([String(name), names.get(String(token))])].join(' with the token of ')}`);
+          reply(request, response, body);
+        },
+      ]),
+    );
+    return { said, told };
+  }
+
+  it('lists everybody’s jobs of our names, and says as whom that was asked', async () => {
+    const stranger = { ...LISTED, user_name: 'mallory', job_id: 10 };
+    const others = [alices, stranger, { ...LISTED, name: 'training', user_name: 'alice' }];
+    const { told, said } = listened({ 'GET jobs': says(200, listing([LISTED, ...others])) });
+    const { slurm } = await facing('26.05.5', told, { severalUsers: true });
+    const seen = [await slurm.listJobs(), await slurm.listJobsAs?.(ALICE)];
+    assert.deepEqual(
+      seen.map((listed) => listed?.ok && [listed.value.user, listed.value.jobs.map(({ id, user }) => `${id} ${user}`)]),
+      [
+        ['vllm', ['8 vllm', '9 alice', '10 mallory']],
+        ['alice', ['8 vllm', '9 alice', '10 mallory']],
+      ],
+    );
+    assert.deepEqual(said, ['GET jobs as vllm', 'GET jobs as alice']);
+  });
+
+  it('keeps what it knows of its own listing apart from what another user sees', async () => {
+    const { slurm, said } = await facing(
+      '24.11.5',
+      { 'GET jobs': says(200, listing([LISTED])) },
+      { severalUsers: true },
+    );
+    await slurm.listJobsAs?.(ALICE);
+    await slurm.listJobs();
+    await slurm.listJobsAs?.(ALICE);
+    await slurm.listJobs();
+    const asked = said.map(({ path }) => path.replace(/^.*jobs\//, '')).slice(1);
+    assert.deepEqual(asked, ['', '', '', '?update_time=1800000000']);
+  });
+
+  it('submits as the user who is named, and tells nobody the token', async () => {
+    const { told, said } = listened({ 'POST job/submit': says(200, { job_id: 12, errors: [] }) });
+    const { slurm, said: bodies } = await facing('26.05.5', told, { severalUsers: true });
+    assert.deepEqual(await slurm.submit({ ...SUBMISSION, as: ALICE }), { ok: true, value: '12' });
+    assert.deepEqual(await slurm.submit(SUBMISSION), { ok: true, value: '12' });
+    assert.deepEqual(said, ['POST job/submit as alice', 'POST job/submit as vllm']);
+    assert.ok(!JSON.stringify(bodies).includes(ALICE.token));
+  });
+
+  it('cancels as the user who is named; a job is another one if its user is', async () => {
+    const submitMs = 1_795_466_343_000;
+    const at = { submit_time: { set: true, infinite: false, number: submitMs / 1000 } };
+    const { told, said } = listened({
+      'GET job': says(200, listing([{ ...alices, ...at }])),
+      'DELETE job': recordedReply('24.11.5', 'delete-ok'),
+    });
+    const { slurm } = await facing('24.11.5', told, { severalUsers: true });
+    const ref = { id: '9', name: NAME, submitMs };
+    assert.equal(await kindOf(slurm.cancel({ ...ref, user: 'vllm' })), 'ok');
+    assert.deepEqual(said.splice(0), ['GET job as vllm']);
+    assert.equal(await kindOf(slurm.cancel({ ...ref, user: 'alice', as: ALICE })), 'ok');
+    assert.deepEqual(said.splice(0), ['GET job as alice', 'DELETE job as alice']);
+    // Where nobody else is known SLURM decides whether the operator's own user may.
+    assert.equal(await kindOf(slurm.cancel({ ...ref, user: 'alice' })), 'ok');
+    assert.deepEqual(said, ['GET job as vllm', 'DELETE job as vllm']);
+  });
+});
+
 describe('a cancellation by slurmrestd', () => {
   const submitMs = 1_795_466_343_000;
-  const ref = { id: '8', name: NAME, submitMs };
+  const ref = { id: '8', name: NAME, user: 'vllm', submitMs };
   const at = { submit_time: { set: true, infinite: false, number: submitMs / 1000 } };
 
   for (const [what, reply] of [

@@ -6,10 +6,9 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createTokenFile } from '../../../src/slurm/rest/token.ts';
 import { createManualClock } from '../../gen/manual-clock.ts';
+import { jwt } from './jwt.ts';
 
 const NOW_S = 1_800_000_000;
-const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-const jwt = (claims: object): string => `${encoded({ alg: 'HS256' })}.${encoded(claims)}.c2lnbmF0dXJl`;
 
 describe('a token', () => {
   let directory = '';

@@ -154,7 +154,7 @@ test('the log keeps what was asked, what struck and what was answered', async ()
   const bed = simulatedBed();
   await bed.submit(NAME);
   bed.control.setFault({ fault: { kind: 'lost' }, on: ['cancel'] });
-  await bed.slurm.cancel({ id: '1', name: NAME, submitMs: bed.clock.now() });
+  await bed.slurm.cancel({ id: '1', name: NAME, user: 'op', submitMs: bed.clock.now() });
   const atMs = bed.clock.now();
   assert.deepEqual(bed.inspect.calls(), [
     {
