@@ -205,12 +205,16 @@ start_munge() {
 sql() { mariadb --socket="$BED_DIR/mysql.socket" --user=root --batch "$@"; }
 
 start_database() { # SQL_PORT
+  # One that starts sweeps the temporary tables of all others out of a directory they share.
+  export TMPDIR=$BED_DIR/run/sql
+  mkdir -p "$TMPDIR"
   mariadb-install-db --no-defaults --user=root --datadir="$BED_DIR/mysql" --auth-root-authentication-method=normal \
     --skip-test-db >"$BED_DIR/log/mariadb-install.log" 2>&1
   mariadbd --no-defaults --user=root --datadir="$BED_DIR/mysql" --socket="$BED_DIR/mysql.socket" \
     --port="$1" --bind-address=127.0.0.1 --pid-file="$BED_DIR/pids/mariadbd" \
     --innodb-lock-wait-timeout=900 --innodb-buffer-pool-size=64M --log-error="$BED_DIR/log/mariadb.log" </dev/null >/dev/null 2>&1 &
   disown
+  unset TMPDIR
   retry 60 sql --execute='select 1' >/dev/null 2>&1 || die 'MariaDB does not come up'
   sql --execute="create user slurm@'127.0.0.1' identified by 'slurm'; grant all on slurm_acct_db.* to slurm@'127.0.0.1'"
 }
