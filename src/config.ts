@@ -432,10 +432,9 @@ export const Settings = z
       .prefault({})
       .describe('What the operator says, on stderr.'),
   })
-  .superRefine(({ cluster, clusters = [], doubtWindowSeconds }, context) => {
-    const each = [
+  .superRefine(({ cluster, clusters, doubtWindowSeconds }, context) => {
+    const each = clusters?.map((its, index) => ({ at: ['clusters', index], its })) ?? [
       { at: ['cluster'], its: cluster },
-      ...clusters.map((its, index) => ({ at: ['clusters', index], its })),
     ];
     for (const { at, its } of each) {
       const { type, rest, ssh, commandPrefix, timeoutSeconds } = its;

@@ -71,6 +71,16 @@ test('a login node is a name, never an option of ssh, and the one way to the clu
   ]);
 });
 
+test('the doubt about a submission outlasts every cluster that is used, and is not held against one that is not', () => {
+  const problems = (settings: object) =>
+    Settings.safeParse({ doubtWindowSeconds: 20, ...settings }).error?.issues.map(({ path }) => path.join('.')) ?? [];
+  const clusters = (seconds: number) => ({ clusters: [{ name: 'alps', timeoutSeconds: seconds }] });
+  assert.deepEqual(
+    [problems({}), problems(clusters(12)), problems(clusters(20))],
+    [['doubtWindowSeconds'], [], ['doubtWindowSeconds']],
+  );
+});
+
 test('users for namespaces need a token of the operator’s own, by which all their jobs are listed', () => {
   const problems = (rest: object) =>
     Settings.safeParse({ cluster: { type: 'rest', rest } }).error?.issues.map(

@@ -38,7 +38,8 @@ describe('an operator of two clusters', { skip: whyNoBed() ?? false }, () => {
         },
       ],
     });
-    await desk.operate();
+    const operator = await desk.operate();
+    assert.equal(operator.exit(), undefined, operator.log());
   });
   after(async () => {
     await desk?.close();

@@ -94,7 +94,15 @@ const BED_SH = fileURLToPath(new URL('./bed.sh', import.meta.url));
 /** Of `up` with packages to download; everything else takes seconds. */
 const DEADLINE_MS = 600_000;
 
-export async function startBed(options: BedOptions = {}): Promise<Bed> {
+/** Daemons that start beside much else may come too late: tried once more, and told. */
+export function startBed(options: BedOptions = {}): Promise<Bed> {
+  return bringUp(options).catch((error: Error) => {
+    process.stderr.write(`${error.message}\nonce more\n`);
+    return bringUp(options);
+  });
+}
+
+async function bringUp(options: BedOptions): Promise<Bed> {
   const directory = await mkdtemp(join(tmpdir(), 'slurm-bed-'));
   const nodes = options.nodes ?? 4;
   const gpusPerNode = options.gpusPerNode ?? 4;
