@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { embedded } from '../contract/embedded.ts';
 import { simulated } from '../contract/simulated.ts';
@@ -16,6 +17,8 @@ const KNOWN_DIFFERENCES: Readonly<Record<string, { readonly historyHasNoExitCode
   '22.05 REST': { historyHasNoExitCodes: true },
 };
 
+const EMPTY = 'a cluster that never had a job is believed to have none';
+
 /** The clusters that are ours, held to the same in the same run. */
 const OURS = { local: embedded, simulated };
 
@@ -33,10 +36,24 @@ describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 14 
   const table = createTable([...real, ...Object.keys(OURS)]);
   const beds = new Map<BedVersion, Promise<Bed>>();
   const bedOf = (version: BedVersion): Promise<Bed> => {
-    const bed = beds.get(version) ?? startBed({ version, rest: true, accounting: true });
+    const bed = beds.get(version) ?? startBed({ version, rest: true, accounting: true }).then(askEmpty);
     beds.set(version, bed);
     return bed;
+
+    /** Before anybody submits. */
+    async function askEmpty(made: Bed): Promise<Bed> {
+      for (const adapter of adapters) {
+        const slurm = await ADAPTERS[adapter](made);
+        const listed = await slurm.listJobs();
+        await slurm.close();
+        const isKept = listed.ok && listed.value.jobs.length === 0;
+        table.mark(columnOf(version, adapter), EMPTY, isKept);
+        if (!isKept) notEmpty.push(`${columnOf(version, adapter)}: ${JSON.stringify(listed)}`);
+      }
+      return made;
+    }
   };
+  const notEmpty: string[] = [];
 
   after(async () => {
     const up = (await Promise.allSettled(beds.values())).flatMap((one) =>
@@ -75,6 +92,14 @@ describe('the port on real SLURM', { skip: whyNoBed() ?? false, concurrency: 14 
         },
       );
     }
+
+    test(`${version}: ${EMPTY}`, async () => {
+      await bedOf(version);
+      assert.deepEqual(
+        notEmpty.filter((line) => line.startsWith(version)),
+        [],
+      );
+    });
 
     sameJobTests(
       version,
