@@ -3,7 +3,7 @@ import { err, ok, type Result } from '../../result.ts';
 import { readDirectives } from '../directives.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { JobEnding, JobRef } from '../job.ts';
-import { type Grant, type Partition, refusal } from '../scheduler.ts';
+import { type Partition, refusal } from '../scheduler.ts';
 import type { EquippedNode, Inventory, Listing, NodeInfo, Slurm, SlurmError, Submission } from '../slurm.ts';
 import { type Behaviour, serves } from './behaviour.ts';
 import { type Control, createControl } from './control.ts';
@@ -246,14 +246,12 @@ function readSubmission(
 }
 
 function nodeInfo(node: SimNode, world: World): NodeInfo {
-  const state = node.up ? (grantsOn(node, world).length > 0 ? 'mixed' : 'idle') : 'down';
-  return { name: node.name, address: node.address, state };
+  const busy = world.jobs.some((job) => job.phase !== 'ended' && job.grants.some((grant) => grant.node === node.name));
+  return { name: node.name, address: node.address, state: node.up ? (busy ? 'mixed' : 'idle') : 'down' };
 }
 
 function equipped(node: SimNode, world: World): EquippedNode {
-  const used = grantsOn(node, world).reduce((sum, { gpus }) => sum + gpus.length, 0);
+  const grants = world.jobs.flatMap((job) => (job.phase === 'ended' ? [] : job.grants));
+  const used = grants.reduce((sum, grant) => sum + (grant.node === node.name ? grant.gpus.length : 0), 0);
   return { ...nodeInfo(node, world), gpus: node.gpus === 0 ? [] : [{ type: '', total: node.gpus, used }] };
 }
-
-const grantsOn = (node: SimNode, { jobs }: World): readonly Grant[] =>
-  jobs.filter(({ phase }) => phase !== 'ended').flatMap(({ grants }) => grants.filter((one) => one.node === node.name));
