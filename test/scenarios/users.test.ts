@@ -98,7 +98,9 @@ test('jobs that SLURM hides are doubled by nobody, and are looked after again wh
 test('a stranger’s job of our name and marker is no job of ours, and is left alone', async () => {
   const scenario = scene();
   scenario.apply('chat', deployment());
-  const uid = scenario.resource('chat')?.uid ?? '';
+  await scenario.advance(0);
+  const uid = scenario.resource('chat')?.uid;
+  assert.ok(uid);
   const about = {
     namespace: 'default',
     name: 'chat',
