@@ -68,10 +68,10 @@ export function createSight({
   }
 
   function jobsSeen(namespace: string): Promise<readonly Job[]> {
-    const last = looks.get(namespace);
     const atMs = clock.now();
-    if (last && Math.abs(atMs - last.atMs) < FRESH_MS) return last.jobs;
-    const jobs = look(namespace);
+    for (const [name, past] of looks) if (Math.abs(atMs - past.atMs) >= FRESH_MS) looks.delete(name);
+    const jobs = looks.get(namespace)?.jobs ?? look(namespace);
+    if (looks.has(namespace)) return jobs;
     looks.set(namespace, { atMs, jobs });
     return jobs;
   }
