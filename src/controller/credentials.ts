@@ -70,8 +70,9 @@ export function createSight({
   function jobsSeen(namespace: string): Promise<readonly Job[]> {
     const atMs = clock.now();
     for (const [name, past] of looks) if (Math.abs(atMs - past.atMs) >= FRESH_MS) looks.delete(name);
-    const jobs = looks.get(namespace)?.jobs ?? look(namespace);
-    if (looks.has(namespace)) return jobs;
+    const known = looks.get(namespace);
+    if (known) return known.jobs;
+    const jobs = look(namespace);
     looks.set(namespace, { atMs, jobs });
     return jobs;
   }
