@@ -227,7 +227,9 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
   return {
     cluster,
     listJobs: () => list(),
-    ...(severalUsers && { listJobsAs: list }),
+    ...(severalUsers && {
+      listJobsAs: async (as: Credentials) => told(await list(as), as),
+    }),
 
     async describe(refs) {
       const ours = refs.filter(isOurs);
@@ -270,11 +272,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     },
 
     async submit({ as, ...submission }) {
-      const submitted = await submit(submission, as);
-      // Whose account or limit it was, nobody else could tell.
-      return submitted.ok || !as
-        ? submitted
-        : err({ ...submitted.error, message: `as ${as.user}: ${submitted.error.message}` });
+      return told(await submit(submission, as), as);
     },
 
     async cancel({ as, ...ref }) {
@@ -318,6 +316,10 @@ type Known = {
 
 /** A controller whose clock is set back would see no change for as long. */
 const BELIEVED_MS = 120_000;
+
+/** Whose token it was, or whose account and limit, nobody else could tell. */
+const told = <T>(answer: Result<T, SlurmError>, as: Credentials | undefined): Result<T, SlurmError> =>
+  answer.ok || !as ? answer : err({ ...answer.error, message: `as ${as.user}: ${answer.error.message}` });
 
 const doubtful = (why: string): SlurmError => ({
   kind: 'unknown',
