@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import type { Deps } from '../../src/controller/deps.ts';
+import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
 import { err, ok } from '../../src/result.ts';
 import type { NamespaceCredentials } from '../../src/secrets/secrets.ts';
 import { marker } from '../../src/slurm/identity.ts';
 import { deployment } from '../gen/deployment.ts';
 import type { Moment } from '../gen/plug.ts';
-import { createScenario, type Scenario } from './scenario.ts';
+import { createScenario, type Scenario, type ScenarioOptions } from './scenario.ts';
 
 /** The operator is `vllm` to SLURM, and the namespace whom `become` says. */
-function scene(): Scenario & { become(user: string | undefined): void; users(name: string): readonly string[] } {
+function scene(
+  options: Pick<ScenarioOptions, 'policy'> = {},
+): Scenario & { become(user: string | undefined): void; users(name: string): readonly string[] } {
   let user: string | undefined = 'alice';
   /** Of one operator process: what it remembers ends with it. */
   function credentials(): NamespaceCredentials {
@@ -26,6 +29,7 @@ function scene(): Scenario & { become(user: string | undefined): void; users(nam
     };
   }
   const scenario = createScenario({
+    ...options,
     cluster: { otherUsers: ['alice', 'bob'] },
     tamper: (deps: Deps): Deps => ({ ...deps, credentials: credentials() }),
   });
@@ -74,26 +78,30 @@ test('without a token what serves serves on, and nothing is submitted; without a
   await scenario.until('it is gone', () => scenario.resource('chat') === undefined);
 });
 
-test('jobs that SLURM hides are doubled by nobody, and are looked after again when it shows them', async () => {
-  const scenario = scene();
-  scenario.cluster.control.setPrivate(true);
-  scenario.apply('chat', deployment({ replicas: 2 }));
-  scenario.start();
-  await scenario.advance(1_200_000);
-  assert.deepEqual(scenario.users('chat'), ['r0 alice', 'r1 alice']);
-  assert.match(scenario.condition('chat', 'SlurmReachable')?.message ?? '', /is not shown to vllm/);
-  scenario.cluster.control.setPrivate(false);
-  await scenario.until('it is ready', () => scenario.isReady('chat'));
-  scenario.cluster.control.setPrivate(true);
-  await scenario.advance(1_200_000);
-  assert.deepEqual(scenario.asked('submit'), ['chat.r0.a1', 'chat.r1.a1']);
-  assert.deepEqual(scenario.asked('cancel'), []);
-  scenario.remove('chat');
-  await scenario.advance(600_000);
-  assert.ok(scenario.resource('chat'));
-  scenario.cluster.control.setPrivate(false);
-  await scenario.until('it is gone', () => scenario.resource('chat') === undefined);
-});
+for (const [how, policy] of [
+  ['at its usual pace', DEFAULT_POLICY],
+  ['in a hurry', { ...DEFAULT_POLICY, tickMs: 1_000, doubtWindowMs: 15_000, vanishedGraceMs: 0 }],
+] as const)
+  test(`jobs that SLURM hides are doubled by no operator ${how}, and are looked after again when it shows them`, async () => {
+    const scenario = scene({ policy });
+    scenario.cluster.control.setPrivate(true);
+    scenario.apply('chat', deployment({ replicas: 2 }));
+    scenario.start();
+    await scenario.advance(1_200_000);
+    assert.deepEqual(scenario.users('chat'), ['r0 alice', 'r1 alice']);
+    assert.match(scenario.condition('chat', 'SlurmReachable')?.message ?? '', /is not shown to vllm/);
+    scenario.cluster.control.setPrivate(false);
+    await scenario.until('it is ready', () => scenario.isReady('chat'));
+    scenario.cluster.control.setPrivate(true);
+    await scenario.advance(1_200_000);
+    assert.deepEqual(scenario.asked('submit'), ['chat.r0.a1', 'chat.r1.a1']);
+    assert.deepEqual(scenario.asked('cancel'), []);
+    scenario.remove('chat');
+    await scenario.advance(600_000);
+    assert.ok(scenario.resource('chat'));
+    scenario.cluster.control.setPrivate(false);
+    await scenario.until('it is gone', () => scenario.resource('chat') === undefined);
+  });
 
 test('a stranger’s job of our name and marker is no job of ours, and is left alone', async () => {
   const scenario = scene();
