@@ -1,3 +1,4 @@
+import { keyText } from '../api/key.ts';
 import type { Resource } from '../api/resource.ts';
 import type { SlurmView, SubmitsAs } from '../decide/observation.ts';
 import { concludesFromAbsence, hiddenJob } from '../decide/users.ts';
@@ -47,43 +48,45 @@ export type Sight = {
   doubt(resource: Resource, view: SlurmView): Promise<string | undefined>;
 };
 
-/** One look serves all turns of a moment. */
-const FRESH_MS = 5_000;
-
 export function createSight({
   slurm,
   credentials,
   clock,
   store,
 }: Pick<Deps, 'slurm' | 'credentials' | 'clock' | 'store'>): Sight {
-  const looks = new Map<string, { readonly atMs: number; readonly jobs: Promise<readonly Job[]> }>();
+  type Look = Result<readonly Job[], string>;
+  const looks = new Map<string, { readonly atMs: number; readonly look: Promise<Look> }>();
 
-  /** Whoever cannot be asked can have nothing submitted either; his word is missing, not against us. */
-  async function look(namespace: string): Promise<readonly Job[]> {
+  /** A namespace that is nobody sees nothing, and has nothing submitted. */
+  async function lookAs(namespace: string): Promise<Look> {
     const known = await credentials?.of(namespace);
-    if (!known?.ok || !known.value) return [];
-    const listed = await slurm.listJobsAs?.(known.value);
-    if (!listed?.ok) return [];
-    return listed.value.jobs.filter(({ user }) => user === listed.value.user);
+    const listed = known?.ok && known.value ? await slurm.listJobsAs?.(known.value) : undefined;
+    if (!listed) return ok([]);
+    if (!listed.ok) return err(listed.error.message);
+    const { jobs, user } = listed.value;
+    return ok(jobs.filter((job) => job.user === user));
   }
 
-  function jobsSeen(namespace: string): Promise<readonly Job[]> {
-    const last = looks.get(namespace);
+  /** One look serves all turns on one listing. One from before it proves nothing: what the listing lacks may have come since. */
+  function jobsSeen(namespace: string, { askedAtMs }: SlurmView): Promise<Look> {
     const atMs = clock.now();
-    if (last && Math.abs(atMs - last.atMs) < FRESH_MS) return last.jobs;
-    const jobs = look(namespace);
-    looks.set(namespace, { atMs, jobs });
-    return jobs;
+    for (const [name, past] of looks) if (past.atMs < askedAtMs || past.atMs > atMs) looks.delete(name);
+    const known = looks.get(namespace);
+    if (known) return known.look;
+    const look = lookAs(namespace);
+    looks.set(namespace, { atMs, look });
+    return look;
   }
 
   return {
     async doubt(resource, view) {
       if (!slurm.listJobsAs || !concludesFromAbsence(resource, view)) return undefined;
       const { key, uid } = resource;
-      const theirs = (await jobsSeen(key.namespace)).flatMap((job) => ownJobOf(job, store.id) ?? []);
-      const own = theirs.filter(
-        ({ identity }) => identity.uid === uid && identity.name === key.name && identity.namespace === key.namespace,
-      );
+      const seen = await jobsSeen(key.namespace, view);
+      if (!seen.ok) return `what the namespace’s own user sees of its jobs is not known: ${seen.error}`;
+      const own = seen.value
+        .flatMap((job) => ownJobOf(job, store.id) ?? [])
+        .filter(({ identity }) => identity.uid === uid && keyText(identity) === keyText(key));
       const hidden = hiddenJob(resource, view, own);
       return (
         hidden &&

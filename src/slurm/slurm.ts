@@ -82,7 +82,8 @@ export interface Slurm {
   /** Shown to people: the cluster's name. */
   readonly cluster: string;
   /**
-   * All jobs of this user, or of everybody where `user` says so, whose name begins with `vllm.`, every state still on record, in one call.
+   * All jobs of this user, or of everybody where `user` is told, whose name begins with `vllm.`, every state still on
+   * record, in one call.
    * An answer that cannot prove it is complete is `unknown`, never an empty list.
    */
   listJobs(): Promise<Result<Listing, SlurmError>>;

@@ -88,7 +88,7 @@ function site() {
     },
     async show(...shown: readonly Job[]) {
       jobs = shown;
-      await deps.clock.advance(6_000);
+      await deps.clock.advance(3_000);
       await shared.snapshot.refresh();
     },
     turn: () => reconcile(KEY, deps, shared, unpaced(4)),
@@ -175,6 +175,18 @@ describe('a turn for a namespace that is somebody to SLURM', () => {
     await show(runningJob());
     await turn();
     assert.deepEqual([made.length, conditionOf((await resource()).status, 'SlurmReachable')?.status], [3, 'True']);
+  });
+
+  it('concludes nothing while its own user cannot be asked', async () => {
+    const { show, turn, made, message, deps } = site();
+    deps.slurm.listJobsAs = async () => err({ kind: 'unreachable', message: 'as alice: slurmrestd accepts neither' });
+    await show();
+    await turn();
+    assert.deepEqual(made, []);
+    assert.match(
+      (await message('SlurmReachable')) ?? '',
+      /^what the namespace’s own user sees .* as alice: slurmrestd/,
+    );
   });
 
   it('lets nothing go whose last job is hidden', async () => {

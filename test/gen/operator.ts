@@ -90,7 +90,10 @@ export function startOperator(ground: Ground, hears: Hears): Operator {
   };
   const depsOn = (slurm: Slurm): Deps => ({
     clock,
-    slurm: throughPlug(slurm, ['listJobs', 'describe', 'history', 'submit', 'cancel', 'nodes']),
+    slurm: throughPlug(slurm, [
+      ...(['listJobs', 'describe', 'history', 'submit', 'cancel', 'nodes'] as const),
+      ...(slurm.listJobsAs ? (['listJobsAs'] as const) : []),
+    ]),
     store: throughPlug(ground.store, ['list', 'get', 'writeStatus', 'addFinalizer', 'releaseFinalizer']),
     events: throughPlug(ground.events, ['record']),
     prober: ground.prober(clock, slurm),

@@ -3,7 +3,7 @@ import { type Clock, steadyClock } from '../../clock.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { Job, JobEnding, JobRef } from '../job.ts';
-import type { Credentials, Listing, Notices, Slurm, SlurmError } from '../slurm.ts';
+import type { Credentials, Listing, Notices, Slurm, SlurmError, Submission } from '../slurm.ts';
 import { numberOf, readAnswer } from './answer.ts';
 import { createHttp, type HttpAnswer, type HttpRequest, type RestServer } from './http.ts';
 import { AccountedJob, JobRecord, readAccounted, readEnding, readJob } from './job-record.ts';
@@ -207,10 +207,38 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     };
   }
 
+  async function submit(submission: Submission, as: Credentials | undefined): Promise<Result<string, SlurmError>> {
+    if (!isPlainName(submission.name)) return err({ kind: 'rejected', message: `not a job name: ${submission.name}` });
+    const byMs = deadline();
+    const api = await spoken(byMs);
+    if (!api.ok) return api.error.kind === 'unknown' ? err({ ...api.error, kind: 'unreachable' }) : api;
+    const body = submissionBody(submission, api.value);
+    if (!body.ok) return err({ kind: 'rejected', message: body.error });
+    const sent = await call('POST', ({ name }) => `/slurm/${name}/job/submit`, { body: body.value, byMs, as });
+    if (!sent.ok) return sent;
+    const { answer } = sent.value;
+    const id = Submitted.safeParse(parsed(answer.text));
+    // A number and an error beside it: it is there, and waits for what the error says. The queue tells that too.
+    if (answer.status === 200 && id.success && id.data.job_id > 0) {
+      const ignored = ignoredIn(answer);
+      if (ignored === undefined) return ok(String(id.data.job_id));
+      const undone = await call('DELETE', ({ name }) => `/slurm/${name}/job/${id.data.job_id}`, { as });
+      const gone = undone.ok && readAnswer(undone.value.answer, Cancelled).ok;
+      return err({
+        kind: gone ? 'rejected' : 'unknown',
+        message: `slurmrestd ignored a part of the job, which ${gone ? 'was' : 'could not be'} cancelled: ${ignored}`,
+      });
+    }
+    const read = readAnswer(answer, Submitted);
+    return read.ok ? err(doubtful('it named no job')) : read;
+  }
+
   return {
     cluster,
     listJobs: () => list(),
-    ...(severalUsers && { listJobsAs: list }),
+    ...(severalUsers && {
+      listJobsAs: async (as: Credentials) => told(await list(as), as),
+    }),
 
     async describe(refs) {
       const ours = refs.filter(isOurs);
@@ -253,30 +281,7 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
     },
 
     async submit({ as, ...submission }) {
-      if (!isPlainName(submission.name))
-        return err({ kind: 'rejected', message: `not a job name: ${submission.name}` });
-      const byMs = deadline();
-      const api = await spoken(byMs);
-      if (!api.ok) return api.error.kind === 'unknown' ? err({ ...api.error, kind: 'unreachable' }) : api;
-      const body = submissionBody(submission, api.value);
-      if (!body.ok) return err({ kind: 'rejected', message: body.error });
-      const sent = await call('POST', ({ name }) => `/slurm/${name}/job/submit`, { body: body.value, byMs, as });
-      if (!sent.ok) return sent;
-      const { answer } = sent.value;
-      const id = Submitted.safeParse(parsed(answer.text));
-      // A number and an error beside it: it is there, and waits for what the error says. The queue tells that too.
-      if (answer.status === 200 && id.success && id.data.job_id > 0) {
-        const ignored = ignoredIn(answer);
-        if (ignored === undefined) return ok(String(id.data.job_id));
-        const undone = await call('DELETE', ({ name }) => `/slurm/${name}/job/${id.data.job_id}`, { as });
-        const gone = undone.ok && readAnswer(undone.value.answer, Cancelled).ok;
-        return err({
-          kind: gone ? 'rejected' : 'unknown',
-          message: `slurmrestd ignored a part of the job, which ${gone ? 'was' : 'could not be'} cancelled: ${ignored}`,
-        });
-      }
-      const read = readAnswer(answer, Submitted);
-      return read.ok ? err(doubtful('it named no job')) : read;
+      return told(await submit(submission, as), as);
     },
 
     async cancel({ as, ...ref }) {
@@ -322,6 +327,10 @@ type Known = {
 
 /** A controller whose clock is set back would see no change for as long. */
 const BELIEVED_MS = 120_000;
+
+/** Whose token it was, or whose account and limit, nobody else could tell. */
+const told = <T>(answer: Result<T, SlurmError>, as: Credentials | undefined): Result<T, SlurmError> =>
+  answer.ok || !as ? answer : err({ ...answer.error, message: `as ${as.user}: ${answer.error.message}` });
 
 const doubtful = (why: string): SlurmError => ({
   kind: 'unknown',

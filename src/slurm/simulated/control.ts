@@ -13,6 +13,8 @@ export type Control = {
   /** For jobs submitted from now on. */
   setBehaviour(behave: (job: SubmittedJob, random: Random) => Behaviour): void;
   setAccounting(accounting: Accounting): void;
+  /** As PrivateData does: nobody is shown another user's jobs. */
+  setPrivate(isPrivate: boolean): void;
   setRules(rules: Partial<Rules>): void;
   /** `scancel` by somebody who may. */
   cancel(serial: number): void;
@@ -46,6 +48,7 @@ export function createControl(of: {
   readonly present: () => World;
   readonly setBehaviour: Control['setBehaviour'];
   readonly setAccounting: Control['setAccounting'];
+  readonly setPrivate: Control['setPrivate'];
 }): Control {
   const { happen, later } = of;
   const stop = (serial: number, ending: Ending) => void happen({ kind: 'stopped', serial, ending });
@@ -54,6 +57,7 @@ export function createControl(of: {
     heal: of.faults.heal,
     setBehaviour: of.setBehaviour,
     setAccounting: of.setAccounting,
+    setPrivate: of.setPrivate,
     setRules: (rules) => void happen({ kind: 'rulesChanged', rules }),
     cancel: (serial) => stop(serial, CANCELLED),
     preempt: (serial) => stop(serial, PREEMPTED),

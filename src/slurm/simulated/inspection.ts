@@ -8,9 +8,9 @@ import { isLive, nodesOf, type SimJob, type SimNode, type World } from './world.
 export type Inspection = {
   /** Every job there ever was, in the order they came, foreign and lost ones too. */
   jobs(): readonly SimJob[];
-  /** Jobs of our user that are pending, running or completing. */
+  /** Jobs of our users that are pending, running or completing. */
   live(): readonly SimJob[];
-  /** Running jobs of our user whose engine answers and can be reached. */
+  /** Running jobs of our users whose engine answers and can be reached. */
   serving(): readonly SimJob[];
   /** Whose process answers at this address and port: of a running job, or left behind by a dead one. */
   answering(address: string, port: number): SimJob | undefined;
@@ -33,11 +33,11 @@ export type RecordedCall = {
 };
 
 export function createInspection(of: {
-  readonly user: string;
+  readonly users: readonly string[];
   readonly present: () => World;
   readonly calls: readonly RecordedCall[];
 }): Inspection {
-  const { user, present, calls } = of;
+  const { users, present, calls } = of;
   const reachable = (job: SimJob, world: World): boolean =>
     job.engine === 'answering' &&
     nodesOf(job).every((name) => world.nodes.some((node) => node.name === name && node.connected));
@@ -47,10 +47,10 @@ export function createInspection(of: {
       const { jobs, forgotten } = present();
       return [...forgotten, ...jobs].sort((a, b) => a.serial - b.serial);
     },
-    live: () => present().jobs.filter((job) => job.user === user && isLive(job)),
+    live: () => present().jobs.filter((job) => users.includes(job.user) && isLive(job)),
     serving() {
       const world = present();
-      return world.jobs.filter((job) => job.user === user && job.phase === 'running' && reachable(job, world));
+      return world.jobs.filter((job) => users.includes(job.user) && job.phase === 'running' && reachable(job, world));
     },
     answering(address, port) {
       const world = present();

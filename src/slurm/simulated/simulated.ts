@@ -4,7 +4,17 @@ import { readDirectives } from '../directives.ts';
 import { JOB_NAME_PREFIX } from '../identity.ts';
 import type { JobEnding, JobRef } from '../job.ts';
 import { type Partition, refusal } from '../scheduler.ts';
-import type { EquippedNode, Inventory, Listing, NodeInfo, Slurm, SlurmError, Submission } from '../slurm.ts';
+import type {
+  Cancellation,
+  Credentials,
+  EquippedNode,
+  Inventory,
+  Listing,
+  NodeInfo,
+  Slurm,
+  SlurmError,
+  Submission,
+} from '../slurm.ts';
 import { type Behaviour, serves } from './behaviour.ts';
 import { type Control, createControl } from './control.ts';
 import { type CallName, createFaults, type Effect, type FaultRule } from './faults.ts';
@@ -21,6 +31,8 @@ export type SimulatedOptions = {
   readonly seed?: number;
   readonly cluster?: string;
   readonly user?: string;
+  /** Others jobs may be submitted as. Default: none, and only jobs of `user` are listed. */
+  readonly otherUsers?: readonly string[];
   /** Default: four nodes of 16 CPUs and 4 GPUs. */
   readonly nodes?: readonly { readonly name: string; readonly cpus: number; readonly gpus: number }[];
   /** The first is the default. Default: one, `gpu`, with every node and no limits. */
@@ -52,13 +64,16 @@ export type SimulatedSlurm = {
 
 /** A cluster that exists only in memory and in the time of `clock`. Deterministic: same seed and calls, same answers. */
 export function createSimulatedSlurm(options: SimulatedOptions): SimulatedSlurm {
-  const { clock, user = 'vllm', cluster = 'simulated' } = options;
+  const { clock, user = 'vllm', otherUsers = [], cluster = 'simulated' } = options;
+  const severalUsers = otherUsers.length > 0;
+  const users = [user, ...otherUsers];
   const random = createRandom(options.seed ?? 1);
   const faults = createFaults(random);
   const history = createHistory(firstWorld(options));
   const calls: RecordedCall[] = [];
   let behave =
     options.behave ?? ((job: SubmittedJob): Behaviour => serves({ port: 20_000 + ((job.serial * 3) % 10_000) }));
+  let isPrivate = false;
   let accounting: Accounting = options.accounting ?? { lagMs: 0 };
 
   const present = (): World => history.record(advance(history.now(), clock.now()));
@@ -90,9 +105,9 @@ export function createSimulatedSlurm(options: SimulatedOptions): SimulatedSlurm 
     return result;
   }
 
-  function submit({ name, script }: Submission): Promise<Result<string, SlurmError>> {
+  function submit({ name, script, as }: Submission): Promise<Result<string, SlurmError>> {
     return answer('submit', { jobNames: [name], jobIds: [], script }, (rule) => {
-      const wanted = readSubmission(name, script, user, present());
+      const wanted = readSubmission(name, script, as?.user ?? user, present());
       if (!wanted.ok) return err({ kind: 'rejected', message: wanted.error });
       if (rule?.fault.kind === 'lost') return ok(String(present().nextId));
       const behaviour = behave({ ...wanted.value, serial: present().nextSerial }, random);
@@ -105,9 +120,12 @@ export function createSimulatedSlurm(options: SimulatedOptions): SimulatedSlurm 
     });
   }
 
-  function cancel(ref: JobRef): Promise<Result<void, SlurmError>> {
+  function cancel({ as, ...ref }: Cancellation): Promise<Result<void, SlurmError>> {
     return answer('cancel', { jobNames: [ref.name], jobIds: [ref.id] }, (rule) => {
-      const job = present().jobs.find((one) => one.id === ref.id && one.name === ref.name && one.user === user);
+      const job = present().jobs.find(
+        (one) => one.id === ref.id && one.name === ref.name && one.user === (severalUsers ? ref.user : user),
+      );
+      if (job && job.user !== (as?.user ?? user)) return err({ kind: 'rejected', message: 'Access/permission denied' });
       const fault = rule?.fault;
       const effect = fault?.kind === 'unknown' ? (fault.effect ?? 'none') : fault?.kind === 'lost' ? 'none' : 'now';
       if (job) take(effect, { kind: 'cancelled', serial: job.serial });
@@ -117,11 +135,12 @@ export function createSimulatedSlurm(options: SimulatedOptions): SimulatedSlurm 
     });
   }
 
-  function listJobs(): Promise<Result<Listing, SlurmError>> {
-    return answer('listJobs', NOBODY, (rule) => {
+  function list(name: 'listJobs' | 'listJobsAs', asker: string): Promise<Result<Listing, SlurmError>> {
+    return answer(name, NOBODY, (rule) => {
       const world = rule?.fault.kind === 'stale' ? history.at(clock.now() - rule.fault.ageMs) : present();
-      const jobs = world.jobs.filter((job) => job.user === user && job.name.startsWith(JOB_NAME_PREFIX)).map(listed);
-      return ok({ jobs, askedAtMs: clock.now() });
+      const shown = world.jobs.filter((job) => job.user === asker || (severalUsers && !isPrivate));
+      const jobs = shown.filter((job) => job.name.startsWith(JOB_NAME_PREFIX)).map(listed);
+      return ok({ jobs, askedAtMs: clock.now(), ...(severalUsers && { user: asker }) });
     });
   }
 
@@ -140,7 +159,10 @@ export function createSimulatedSlurm(options: SimulatedOptions): SimulatedSlurm 
       const { jobs, forgotten } = present();
       const meant = [...forgotten, ...jobs].filter(
         (job) =>
-          job.user === user && names.includes(job.name) && job.submitMs >= sinceMs && (job.endMs ?? 0) <= knownMs,
+          users.includes(job.user) &&
+          names.includes(job.name) &&
+          job.submitMs >= sinceMs &&
+          (job.endMs ?? 0) <= knownMs,
       );
       return ok(meant.flatMap(endingOf));
     });
@@ -154,9 +176,10 @@ export function createSimulatedSlurm(options: SimulatedOptions): SimulatedSlurm 
     return answer('inventory', NOBODY, () => ok({ nodes: present().nodes.map((node) => equipped(node, present())) }));
   }
 
-  const slurm = {
+  const slurm: Slurm = {
     cluster,
-    listJobs,
+    listJobs: () => list('listJobs', user),
+    ...(severalUsers && { listJobsAs: (as: Credentials) => list('listJobsAs', as.user) }),
     describe,
     history: ended,
     submit,
@@ -178,8 +201,11 @@ export function createSimulatedSlurm(options: SimulatedOptions): SimulatedSlurm 
     setAccounting: (next) => {
       accounting = next;
     },
+    setPrivate: (next) => {
+      isPrivate = next;
+    },
   });
-  return { slurm, control, inspect: createInspection({ user, present, calls }) };
+  return { slurm, control, inspect: createInspection({ users, present, calls }) };
 }
 
 const NOBODY = { jobNames: [], jobIds: [] } as const;

@@ -379,6 +379,16 @@ describe('slurmrestd asked as several users', () => {
     assert.ok(!JSON.stringify(bodies).includes(ALICE.token));
   });
 
+  it('says as whom a submission was refused', async () => {
+    const { slurm } = await facing('26.05.5', {
+      'POST job/submit': recordedReply('26.05.5', 'submit-err-bad-partition'),
+    });
+    const messages = [await slurm.submit({ ...SUBMISSION, as: ALICE }), await slurm.submit(SUBMISSION)].map(
+      (submitted) => (submitted.ok ? '' : submitted.error.message),
+    );
+    assert.deepEqual([messages[0], messages[1]?.startsWith('as ')], [`as alice: ${messages[1]}`, false]);
+  });
+
   it('cancels as the user who is named; a job is another one if its user is', async () => {
     const submitMs = 1_795_466_343_000;
     const at = { submit_time: { set: true, infinite: false, number: submitMs / 1000 } };
