@@ -125,7 +125,7 @@ describe('an operator of two clusters', { skip: whyNoBed() ?? false }, () => {
     assert.deepEqual([await ids(alps, 'wanderer'), (await ids(jura, 'wanderer')).length], [[], 1]);
     assert.match(
       await desk.tell('describe', 'wanderer'),
-      /PlaceLeft +cluster alps, partition gpu: job \d+ has waited 10 s/,
+      /PlaceLeft .* cluster alps, partition gpu: job \d+ has waited 10 s/,
     );
     // It stays although there is room again, and goes back when it ends.
     await alps.run('scancel', full);
