@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -39,6 +40,8 @@ describe('an operator of two clusters', { skip: whyNoBed() ?? false }, () => {
       ],
     });
     const operator = await desk.operate();
+    // Its directory is read once every cluster is opened.
+    await until(operator.log, () => existsSync(join(desk.directory, '.vllm-slurm.yaml')) || operator.exit());
     assert.equal(operator.exit(), undefined, operator.log());
   });
   after(async () => {
