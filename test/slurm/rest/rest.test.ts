@@ -186,6 +186,18 @@ describe('a listing by slurmrestd', () => {
     });
   }
 
+  it('of an empty queue is empty, although versions from 24.11 on warn of it', async () => {
+    const warnings = [{ description: 'Zero jobs to dump', source: '' }];
+    const replies = [
+      listing([], { warnings }),
+      listing([], { warnings, last_update: { set: true, infinite: false, number: 0 } }),
+    ];
+    const { slurm } = await facing('24.11.5', { 'GET jobs': (...about) => says(200, replies.shift())(...about) });
+    const listed = await slurm.listJobs();
+    assert.deepEqual(listed.ok && listed.value.jobs, []);
+    assert.equal(await kindOf(slurm.listJobs()), 'unknown', 'nobody answered it');
+  });
+
   it('asks for the version again after another slurmrestd has taken its place', async () => {
     const replies = [says(404, 'Unable to find requested URL'), says(200, listing([LISTED]))];
     const { slurm, said } = await facing('24.11.5', { 'GET jobs': (...about) => replies.shift()?.(...about) });
