@@ -1,6 +1,6 @@
 import type { Deps } from './deps.ts';
-import { type Neighbour, placeAmong } from './place.ts';
 import { type Controller, createController } from './run.ts';
+import { type Neighbour, seatAmong } from './seat.ts';
 
 /** All of them together. */
 export type Controllers = Pick<Controller, 'start' | 'stop' | 'idle'>;
@@ -14,7 +14,7 @@ export function createControllers(all: readonly Deps[]): Controllers {
   const neighbours = new Map<string, Neighbour>();
   const controllers = all.map((deps) => {
     const name = deps.slurm.cluster;
-    const controller = createController({ ...deps, place: placeAmong(name, neighbours) });
+    const controller = createController({ ...deps, seat: seatAmong(name, neighbours) });
     neighbours.set(name, { ...controller, tenancy: deps.tenancy, credentials: deps.credentials });
     return controller;
   });

@@ -8,8 +8,8 @@ import type { NamespaceCredentials, SecretFiles, SecretReader } from '../secrets
 import type { Slurm } from '../slurm/slurm.ts';
 import type { Store } from '../store/store.ts';
 import type { EventSink } from './events.ts';
-import type { Place } from './place.ts';
 import type { QueueMeter } from './queue.ts';
+import type { Seat } from './seat.ts';
 
 /** What the controller stands on. `main.ts` and the scenarios choose the adapters. */
 export type Deps = {
@@ -30,7 +30,7 @@ export type Deps = {
   readonly policy: Policy;
   readonly site: Site;
   /** Absent where there is one cluster, and never was another. */
-  readonly place?: Place;
+  readonly seat?: Seat;
   /** Absent where nobody has said who may ask for what. */
   readonly tenancy?: TenancyRules;
   /** Text of `config/launch/serve.sh`. */

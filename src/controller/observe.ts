@@ -37,18 +37,18 @@ export async function observe(
   const got = await deps.store.get(key);
   if (!got.ok) return got;
   const resource = got.value;
-  if (!resource || deps.place?.isHere(resource) === false) {
+  if (!resource || deps.seat?.isHere(resource) === false) {
     await deps.prober.follow(keyText(key), []);
     return ok(undefined);
   }
   // Together: whether a view is believed is a fact of that view, and another may come while the questions are out.
   const users = usersKnown(resource, known);
-  const shown = deps.place?.lost(resource) ?? viewOf(resource, deps.store.id, users, shared);
+  const shown = deps.seat?.lost(resource) ?? viewOf(resource, deps.store.id, users, shared);
   const viewSuspect = shared.snapshot.suspect();
-  const followed = deps.place?.lost(resource) ? undefined : followedJobs(resource, deps.store.id, users, shared);
+  const followed = deps.seat?.lost(resource) ? undefined : followedJobs(resource, deps.store.id, users, shared);
   const slurm = await undoubted(resource, shown, shared);
   if (slurm.known && followed) await knowNodes(followed, endingsWanted(resource, slurm.value), shared.nodes);
-  const credentials = deps.place ? deps.place.credentials(resource) : deps.credentials;
+  const credentials = deps.seat ? deps.seat.credentials(resource) : deps.credentials;
   const nodeAddresses = shared.nodes.addresses();
   const wanted = targetsWanted(resource, followed, { nodeAddresses, site: deps.site });
   const [submitsAs, probes, secretProblems, endings, logTails, history] = await Promise.all([
@@ -72,9 +72,7 @@ export async function observe(
     history,
     submitsAs,
     secretProblems,
-    tenancy: deps.place
-      ? deps.place.tenancy()
-      : new Map(deps.tenancy && [[deps.slurm.cluster, deps.tenancy.current()]]),
+    tenancy: deps.seat ? deps.seat.tenancy() : new Map(deps.tenancy && [[deps.slurm.cluster, deps.tenancy.current()]]),
     probes,
     nodeAddresses,
     usableNodes: shared.nodes.usable(),
@@ -88,9 +86,9 @@ export async function observe(
 function whereaboutsOf(
   resource: Resource,
   slurm: Observation['slurm'],
-  { place, slurm: { cluster } }: Deps,
+  { seat, slurm: { cluster } }: Deps,
 ): Whereabouts {
-  if (place) return place.whereabouts(resource, slurm.known && slurm.value.jobs.length > 0);
+  if (seat) return seat.whereabouts(resource, slurm.known && slurm.value.jobs.length > 0);
   return { here: cluster, recorded: undefined, clusters: new Map([[cluster, slurm.known]]), foundOn: undefined };
 }
 

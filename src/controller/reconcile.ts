@@ -76,7 +76,7 @@ async function report(
       );
       return RETRY_WRITE_MS;
     }
-    if (status.cluster !== now.status.cluster) deps.place?.handedOver(written.value);
+    if (status.cluster !== now.status.cluster) deps.seat?.handedOver(written.value);
   }
   const published = await publish(now, status, deps);
   const events = [...eventsOf(before.status, status, outcomes, deps.clock.now()), ...published.events];

@@ -10,9 +10,9 @@ import { createNetwork } from './network.ts';
 import { createNodes } from './nodes.ts';
 import type { Shared } from './observe.ts';
 import { counted, createPace } from './pace.ts';
-import type { Neighbour } from './place.ts';
 import { createQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
+import type { Neighbour } from './seat.ts';
 import { createSecretChecks } from './secret-checks.ts';
 import { createSnapshot } from './snapshot.ts';
 import { sweep } from './sweep.ts';
@@ -171,7 +171,7 @@ export function createController(given: Deps): Controller {
       return;
     }
     unheard = false;
-    for (const resource of resources.value) if (deps.place?.isHere(resource) ?? true) queue.wake(keyText(resource.key));
+    for (const resource of resources.value) if (deps.seat?.isHere(resource) ?? true) queue.wake(keyText(resource.key));
   }
 
   async function resync(): Promise<void> {

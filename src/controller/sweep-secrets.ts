@@ -9,7 +9,7 @@ import type { Fleet } from './snapshot.ts';
  * claimed before its file is placed: whatever is on record then is at least as new as the file.
  * @param fleet a complete listing that is believed
  */
-export async function sweepSecrets(fleet: Fleet, { store, secretFiles, log, place }: Deps): Promise<void> {
+export async function sweepSecrets(fleet: Fleet, { store, secretFiles, log, seat }: Deps): Promise<void> {
   const names = await secretFiles.names();
   if (!names.ok) {
     log.warn({ error: names.error }, 'secret files cannot be swept');
@@ -23,7 +23,7 @@ export async function sweepSecrets(fleet: Fleet, { store, secretFiles, log, plac
     const got = await store.get(of);
     if (!got.ok) continue;
     // Of a deployment that has moved every file here is an old one: no two clusters share a directory.
-    const resource = got.value && (place?.mayHaveJobs(got.value) ?? true) ? got.value : undefined;
+    const resource = got.value && (seat?.mayHaveJobs(got.value) ?? true) ? got.value : undefined;
     if (isAwaited(of, resource, fleet.askedAtMs)) continue;
     const removed = await secretFiles.remove(file);
     if (!removed.ok)

@@ -22,7 +22,7 @@ export async function sweep(
 ): Promise<ReadonlySet<string>> {
   const resources = await deps.store.list();
   if (!resources.ok) return new Set();
-  const mayHaveJobs = (resource: Resource): boolean => deps.place?.mayHaveJobs(resource) ?? true;
+  const mayHaveJobs = (resource: Resource): boolean => deps.seat?.mayHaveJobs(resource) ?? true;
   const uids = new Set(resources.value.filter(mayHaveJobs).map((resource) => resource.uid));
   const unowned = [...fleet.jobs.values()].flat().filter((job) => isCancellable(job) && !uids.has(job.identity.uid));
   // A resource that cannot be read is in no list, and is not gone for that; nor is one that came just after it.

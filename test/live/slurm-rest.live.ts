@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { type Job, refOf } from '../../src/slurm/job.ts';
 import { createSlurmRest } from '../../src/slurm/rest/rest.ts';
 import { createTokenFile } from '../../src/slurm/rest/token.ts';
 import type { Slurm } from '../../src/slurm/slurm.ts';
-import { type Bed, startBed, whyNoBed } from './slurm-bed/bed.ts';
+import { until } from './operator/until.ts';
+import { BED_VERSIONS, type Bed, startBed, whyNoBed, whyNoVersion } from './slurm-bed/bed.ts';
 
 /** Whose jobs they are: a token of root's is refused. */
 const USER = 'nobody';
@@ -107,3 +108,90 @@ describe('what a script asks for by slurmrestd', { skip: whyNoBed() ?? false }, 
     assert.deepEqual([refused.error.kind, await bed.run('squeue', '--noheader', `--name=${name}`)], ['rejected', '']);
   });
 });
+
+/** A listing by one user, submissions and cancels by others: what SLURM shows and lets each do. */
+for (const version of BED_VERSIONS)
+  describe(`slurmrestd of ${version}, asked as several users`, { skip: whyNoBed() ?? false }, () => {
+    const OWN = 'mail';
+    let bed: Bed;
+    let slurm: Slurm;
+    let why: string | undefined;
+    before(async () => {
+      why = await whyNoVersion(version);
+      if (why !== undefined) return;
+      bed = await startBed({ version, rest: true, accounting: true });
+      await bed.run(
+        'sacctmgr',
+        '--immediate',
+        '--quiet',
+        'add',
+        'user',
+        `${OWN},news`,
+        'Account=ml',
+        'DefaultAccount=ml',
+      );
+      const token = { user: OWN, value: await bed.token(OWN, 3600) };
+      slurm = createSlurmRest({
+        cluster: 'bed',
+        clock: systemClock,
+        server: { url: bed.restUrl },
+        token: async () => ({ ok: true, value: token }),
+        severalUsers: true,
+      });
+    });
+    after(async () => {
+      await slurm?.close();
+      await bed?.stop();
+    });
+
+    test('jobs are who they are submitted as; others end them as coordinators, and are shown them as such', async (t) => {
+      if (why !== undefined) return t.skip(why);
+      const as = async (user: string) => ({ user, token: await bed.token(user, 3600) });
+      // Later versions want nothing to do with `nobody`.
+      const [news, games] = [await as('news'), await as('games')];
+      const name = 'vllm.contract.shared.r0.a1';
+      const script = ['#!/bin/bash', `#SBATCH --job-name=${name} --output=/dev/null`, 'exec sleep 600', ''].join('\n');
+      const usersIn = async (listed?: ReturnType<Slurm['listJobs']>) => {
+        const listing = await listed;
+        assert.ok(listing?.ok, JSON.stringify(listing));
+        return listing.value.jobs.flatMap((job) => (job.phase === 'ended' ? [] : [job.user])).sort();
+      };
+      assert.deepEqual(await usersIn(slurm.listJobs()), [], 'an empty queue is known to be empty');
+      const ids = [];
+      for (const credentials of [news, games]) {
+        const submitted = await slurm.submit({ name, script, as: credentials });
+        assert.ok(submitted.ok, JSON.stringify(submitted));
+        ids.push(submitted.value);
+      }
+      assert.deepEqual(await usersIn(slurm.listJobs()), ['games', 'news']);
+      const listing = await slurm.listJobs();
+      assert.ok(listing.ok);
+      const [first, second] = ids
+        .map((id) => listing.value.jobs.find((job) => job.id === id))
+        .map((job) => refOf(job as Job));
+      assert.ok(first && second);
+
+      const refused = await slurm.cancel(first);
+      assert.ok(!refused.ok, 'an ordinary user ends nobody’s jobs');
+      assert.deepEqual(await slurm.cancel({ ...first, user: OWN }), { ok: true, value: undefined });
+      assert.deepEqual(await usersIn(slurm.listJobs()), ['games', 'news']);
+
+      const config = `${bed.directory}/etc/slurm.conf`;
+      await appendFile(config, 'PrivateData=jobs\n');
+      await bed.run('scontrol', 'reconfigure');
+      const shown = await until('jobs are hidden', async () => {
+        const users = await usersIn(slurm.listJobs());
+        return users.length < 2 ? users : undefined;
+      });
+      assert.deepEqual([shown, await usersIn(slurm.listJobsAs?.(games))], [[], ['games']]);
+
+      await bed.run('sacctmgr', '--immediate', '--quiet', 'add', 'coordinator', 'Account=ml', `Names=${OWN}`);
+      await until(
+        'a coordinator is shown them',
+        async () => (await usersIn(slurm.listJobs())).length === 2 || undefined,
+      );
+      assert.deepEqual(await slurm.cancel(first), { ok: true, value: undefined });
+      assert.deepEqual(await slurm.cancel({ ...second, as: games }), { ok: true, value: undefined });
+      await until('both have ended', async () => (await usersIn(slurm.listJobs())).length === 0 || undefined);
+    });
+  });

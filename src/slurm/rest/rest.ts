@@ -41,8 +41,8 @@ const CLOCK_MARGIN_SECONDS = 300;
 /** Of a refusal where no accounting is kept; any other is a question of ours that was not understood. */
 const NO_ACCOUNTING = /slurmdbd|accounting/i;
 const NOTHING_NEW = /no job changes since/i;
-/** Of a cluster without a job on record, since 24.11; recorded. */
-const NONE_AT_ALL = /^zero jobs to dump/i;
+/** 24.11 and later warn of a queue that is empty. One of theirs that was not asked for has no `last_update`. */
+const NOTHING_THERE = /^zero jobs to dump$/i;
 
 const Jobs = z.looseObject({ jobs: z.array(JobRecord) });
 /** Of everybody's jobs only ours are read. */
@@ -176,10 +176,9 @@ export function createSlurmRest(options: SlurmRestOptions): Slurm {
       known = undefined;
       return err(doubtful('nothing changed since nothing was known'));
     }
-    // Without a controller that was asked there is no such time either.
-    const isTold = (words: string): boolean => NONE_AT_ALL.test(words) && last_update !== undefined && last_update > 0;
-    const doubts = warnings.map(({ description }) => description).filter((words) => !isTold(words));
-    if (doubts.length > 0 && records.length === 0) return err(doubtful(doubts.join('; ')));
+    const odd = warnings.filter(({ description }) => !(last_update && NOTHING_THERE.test(description)));
+    if (odd.length > 0 && records.length === 0)
+      return err(doubtful(odd.map(({ description }) => description).join('; ')));
     const jobs: Job[] = [];
     for (const record of records) {
       const whose = Owned.safeParse(record);

@@ -7,8 +7,8 @@ import type { NamespaceCredentials } from '../secrets/secrets.ts';
 import type { SlurmError } from '../slurm/slurm.ts';
 import type { TenancyRules } from './deps.ts';
 
-/** A controller's cluster among all that the operator has. */
-export type Place = {
+/** A controller's own among all clusters that the operator has. */
+export type Seat = {
   readonly cluster: string;
   /** This controller alone takes its turns. */
   isHere(resource: Resource): boolean;
@@ -36,7 +36,7 @@ export type Neighbour = {
 };
 
 /** @param neighbours every cluster of the settings by its name, the default first, this one included */
-export function placeAmong(cluster: string, neighbours: ReadonlyMap<string, Neighbour>): Place {
+export function seatAmong(cluster: string, neighbours: ReadonlyMap<string, Neighbour>): Seat {
   const first = (): string | undefined => neighbours.keys().next().value;
   const homeOf = ({ status }: Resource): string | undefined =>
     status.cluster !== undefined && neighbours.has(status.cluster) ? status.cluster : first();
