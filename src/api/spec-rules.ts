@@ -138,7 +138,7 @@ export const SPEC_RULES: readonly Rule[] = [
       '(!has(self.slurm.cluster) && (!has(self.slurm.partitions) || self.slurm.partitions.size() == 0))',
     ),
     message: 'places stand in place of cluster and partitions',
-    fieldPath: '.slurm',
+    fieldPath: '.slurm.places',
   },
   {
     rule: given(
@@ -146,7 +146,7 @@ export const SPEC_RULES: readonly Rule[] = [
       '(self.slurm.places.all(p, has(p.cluster)) || !self.slurm.places.exists(p, has(p.cluster)))',
     ),
     message: 'either all places name a cluster or none does',
-    fieldPath: '.slurm',
+    fieldPath: '.slurm.places',
   },
   {
     rule: given(
@@ -154,7 +154,7 @@ export const SPEC_RULES: readonly Rule[] = [
       `self.slurm.places.all(p, self.slurm.places.exists_one(q, ${sameOf('cluster', "''")} && ${sameOf('partitions', '[]')}))`,
     ),
     message: 'places must differ by cluster or partitions',
-    fieldPath: '.slurm',
+    fieldPath: '.slurm.places',
   },
   oneSecretSource('model', 'tokenFrom'),
   oneSecretSource('endpoint', 'apiKeyFrom'),

@@ -108,7 +108,7 @@ describe('hostile and wrong manifests', { skip: whyNoPrograms() ?? false }, () =
 
 /** By its path, or, as CEL rules do, by that of the object it is in and its own name. */
 function isNamedIn(said: string, field: string): boolean {
-  const path = field.replace(/^spec\./, '').replace(/(\[\d+\])+$/, '');
+  const path = field.replace(/^spec\./, '').replaceAll(/\[\d+\]/g, '');
   const parts = path.split('.');
   const [parent, own = ''] = [parts.slice(0, -1).join('.'), parts.at(-1)];
   return said.includes(path) || (said.includes(parent) && said.includes(own));

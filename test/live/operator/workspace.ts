@@ -108,14 +108,15 @@ export async function openWorkspace(bed: Bed, options: WorkspaceOptions = {}): P
     logDirectory: logs,
     secretDirectory: secrets,
   };
-  const configFile = join(home, 'operator.yaml');
-  await writeFile(configFile, JSON.stringify({ ...(options.clusters && { clusters: options.clusters }) }));
+  const { clusters } = options;
+  const configFile = join(home, 'clusters.yaml');
+  if (clusters) await writeFile(configFile, JSON.stringify({ clusters }));
   const flags = [
-    `--config=${configFile}`,
+    ...(clusters ? [`--config=${configFile}`] : []),
     '-d',
     directory,
     ...Object.entries(settings)
-      .filter(([key]) => !(options.clusters && key.startsWith('cluster.')))
+      .filter(([key]) => !(clusters && key.startsWith('cluster.')))
       .map(([key, value]) => `--set=${key}=${value}`),
   ];
   const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: home, ...bed.env };
