@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createSight } from '../../src/controller/credentials.ts';
 import type { Deps } from '../../src/controller/deps.ts';
-import { createDetails } from '../../src/controller/details.ts';
-import { createNodes } from '../../src/controller/nodes.ts';
-import type { Shared } from '../../src/controller/observe.ts';
 import { reconcile } from '../../src/controller/reconcile.ts';
-import { createSecretChecks } from '../../src/controller/secret-checks.ts';
 import { createSnapshot } from '../../src/controller/snapshot.ts';
 import { sweep } from '../../src/controller/sweep.ts';
 import { err, ok } from '../../src/result.ts';
@@ -14,7 +9,7 @@ import type { NamespaceCredentials } from '../../src/secrets/secrets.ts';
 import type { Job } from '../../src/slurm/job.ts';
 import type { Slurm } from '../../src/slurm/slurm.ts';
 import { conditionOf, KEY, NOW, pendingJob, runningJob } from '../gen/observation.ts';
-import { fakeSlurm, ground, unpaced } from './ground.ts';
+import { fakeSlurm, ground, sharedBy, unpaced } from './ground.ts';
 
 /**
  * A namespace `default` whose user can be set, on a cluster that is asked as `vllm`. Whom a submission or a cancel was made as
@@ -58,14 +53,7 @@ function site() {
     },
   });
   const deps = ground({ slurm, credentials });
-  const shared: Shared = {
-    snapshot: createSnapshot({ slurm, clock: deps.clock, owner: deps.store.id, suspectFraction: 1 / 3 }),
-    nodes: createNodes(slurm),
-    details: createDetails(deps),
-    secretCheck: createSecretChecks(deps),
-    sight: createSight(deps),
-    networkSuspect: () => false,
-  };
+  const shared = sharedBy(deps);
   deps.store.apply(KEY, { model: { uri: 'hf://org/model' } });
   const resource = async () => {
     const got = await deps.store.get(KEY);

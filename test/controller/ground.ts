@@ -1,6 +1,12 @@
 import type { SlurmLimit } from '../../src/controller/act.ts';
+import { createSight } from '../../src/controller/credentials.ts';
 import type { Deps } from '../../src/controller/deps.ts';
+import { createDetails } from '../../src/controller/details.ts';
 import type { DeploymentEvent } from '../../src/controller/events.ts';
+import { createNodes } from '../../src/controller/nodes.ts';
+import type { Shared } from '../../src/controller/observe.ts';
+import { createSecretChecks } from '../../src/controller/secret-checks.ts';
+import { createSnapshot } from '../../src/controller/snapshot.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
 import { createTurnstile } from '../../src/probe/turnstile.ts';
 import { ok } from '../../src/result.ts';
@@ -77,6 +83,19 @@ export function ground(about: Partial<Omit<Deps, 'clock' | 'store' | 'secretFile
     limits: { turns: 4, slurmCalls: 4, slurmCallsPerSecond: 50, slurmBurst: 1000, suspectFraction: 1 / 3 },
     intervals: { resyncMs: 300_000, sweepMs: 60_000 },
     ...about,
+  };
+}
+
+/** What turns share, nothing of it read yet. */
+export function sharedBy(deps: Deps): Shared {
+  const { slurm, clock, store, limits } = deps;
+  return {
+    snapshot: createSnapshot({ slurm, clock, owner: store.id, suspectFraction: limits.suspectFraction }),
+    nodes: createNodes(slurm),
+    details: createDetails(deps),
+    secretCheck: createSecretChecks(deps),
+    sight: createSight(deps),
+    networkSuspect: () => false,
   };
 }
 

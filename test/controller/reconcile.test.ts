@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FINALIZER } from '../../src/api/resource.ts';
 import type { Status } from '../../src/api/status.ts';
-import { createSight } from '../../src/controller/credentials.ts';
-import { createDetails } from '../../src/controller/details.ts';
-import { createNodes } from '../../src/controller/nodes.ts';
-import type { Shared } from '../../src/controller/observe.ts';
 import { reconcile } from '../../src/controller/reconcile.ts';
-import { createSecretChecks } from '../../src/controller/secret-checks.ts';
-import { createSnapshot } from '../../src/controller/snapshot.ts';
 import type { ProbeTarget } from '../../src/probe/prober.ts';
 import type { Publisher } from '../../src/publish/publisher.ts';
 import { err, ok } from '../../src/result.ts';
@@ -16,7 +10,7 @@ import type { Job } from '../../src/slurm/job.ts';
 import { jobKey } from '../../src/slurm/job.ts';
 import type { NodeInfo, Slurm } from '../../src/slurm/slurm.ts';
 import { ANSWERS, conditionOf, KEY, NOW, pendingJob, runningJob, servingJob } from '../gen/observation.ts';
-import { fakeSlurm, type Ground, gate, ground, settled, unpaced } from './ground.ts';
+import { fakeSlurm, type Ground, gate, ground, settled, sharedBy, unpaced } from './ground.ts';
 
 const MODEL = { model: { uri: 'hf://org/model' } };
 const NODES: readonly NodeInfo[] = [{ name: 'node001', address: '10.0.0.1', state: 'mixed' }];
@@ -42,14 +36,7 @@ function site(about: Partial<Slurm> = {}, more: Partial<Parameters<typeof ground
     },
     ...more,
   });
-  const shared: Shared = {
-    snapshot: createSnapshot({ slurm, clock: deps.clock, owner: deps.store.id, suspectFraction: 1 / 3 }),
-    nodes: createNodes(slurm),
-    details: createDetails(deps),
-    secretCheck: createSecretChecks(deps),
-    sight: createSight(deps),
-    networkSuspect: () => false,
-  };
+  const shared = sharedBy(deps);
   deps.store.apply(KEY, MODEL);
   return {
     ...deps,

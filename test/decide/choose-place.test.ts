@@ -4,6 +4,7 @@ import type { Status } from '../../src/api/status.ts';
 import { decide } from '../../src/decide/decide.ts';
 import type { OwnJob, Whereabouts } from '../../src/decide/observation.ts';
 import {
+  AMONG,
   conditionOf,
   type JobAbout,
   NOW,
@@ -15,15 +16,6 @@ import {
 } from '../gen/observation.ts';
 import { actionsOf } from './outline.ts';
 
-const AMONG: Whereabouts = {
-  here: 'alps',
-  recorded: 'alps',
-  clusters: new Map([
-    ['alps', true],
-    ['jura', true],
-  ]),
-  foundOn: undefined,
-};
 const FAST = { cluster: 'alps', partitions: ['fast'] };
 const LARGE = { cluster: 'alps', partitions: ['large'] };
 const JURA = { cluster: 'jura' };

@@ -2,17 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decide } from '../../src/decide/decide.ts';
 import type { Whereabouts } from '../../src/decide/observation.ts';
-import { observation, resource, SILENT, seenRecord, servingJob } from '../gen/observation.ts';
+import { AMONG, observation, resource, SILENT, seenRecord, servingJob } from '../gen/observation.ts';
 
-const AMONG: Whereabouts = {
-  here: 'alps',
-  recorded: 'alps',
-  clusters: new Map([
-    ['alps', true],
-    ['jura', true],
-  ]),
-  foundOn: undefined,
-};
 const elsewhere = { slurm: { cluster: 'jura' } };
 const about = (status: Parameters<typeof resource>[0], more: Partial<Whereabouts> = {}) => ({
   resource: resource({ spec: elsewhere, ...status }),

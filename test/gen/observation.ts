@@ -101,6 +101,17 @@ const ALONE: Whereabouts = {
   foundOn: undefined,
 };
 
+/** On the first of two, which both answer. */
+export const AMONG: Whereabouts = {
+  here: 'alps',
+  recorded: 'alps',
+  clusters: new Map([
+    ['alps', true],
+    ['jura', true],
+  ]),
+  foundOn: undefined,
+};
+
 export const SILENT: Observation['slurm'] = {
   known: false,
   why: { kind: 'unreachable', message: 'connect failure' },

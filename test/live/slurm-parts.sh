@@ -3,7 +3,7 @@
 # part of every configuration, the daemons of the controller's host, and the end of a bed whose owner is gone.
 set -Eeuo pipefail
 # What failed is said even where its own words go to a log.
-trap 'status=$?; echo "bed.sh: line $LINENO: $BASH_COMMAND: exit $status" >&2' ERR
+trap 'echo "bed.sh: line $LINENO: $BASH_COMMAND: exit $?" >&2' ERR
 
 die() {
   echo "bed.sh: $*" >&2

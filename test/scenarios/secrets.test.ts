@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, it, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Deps } from '../../src/controller/deps.ts';
 import { deployment } from '../gen/deployment.ts';
 import type { Moment } from '../gen/plug.ts';
+import { diesAtEachCall, killedAt } from './deaths.ts';
 import { createScenario, type Scenario, type ScenarioOptions } from './scenario.ts';
 
 const KEY = 'sk-canary-key-1';
@@ -126,29 +127,14 @@ test('no secret stands in a script, the status or an event', async () => {
 });
 
 describe('an operator killed at any of its calls leaves no job without its secret, and no secret behind', () => {
-  for (const when of ['before', 'after'] as const) {
-    it(`killed ${when} each call of a whole life in turn`, async () => {
-      let point = 1;
-      while (await survives(point, when)) point += 1;
-      assert.ok(point > 20, 'a life takes many calls');
-    });
-  }
+  diesAtEachCall(survives);
 });
 
 /** @returns whether a life has so many calls at all */
 async function survives(point: number, when: Moment): Promise<boolean> {
   const scenario = scene();
   scenario.start();
-  scenario.operator().killAt(point, when);
-  const reach = async (what: string, isSo: () => boolean) => {
-    await scenario.until(`${what}, or a death`, () => !scenario.operator().alive() || isSo());
-    if (scenario.operator().alive()) return;
-    await scenario.advance(7_000);
-    scenario.start();
-    died = true;
-    await scenario.until(`${what} after death ${when} call ${point}`, isSo);
-  };
-  let died = false;
+  const { died, reach } = killedAt(scenario, point, when);
   scenario.apply('chat', SPEC);
   await reach('it is ready', () => scenario.isReady('chat'));
   scenario.remove('chat');
@@ -156,5 +142,5 @@ async function survives(point: number, when: Moment): Promise<boolean> {
   // A crash between the two leaves it to the sweep.
   await scenario.until('no secret is left', () => Object.keys(scenario.secretFiles.held()).length === 0, 180_000);
   assert.deepEqual([...new Set(scenario.submitted)], [`chat.r0.a1: ${KEY}, ${TOKEN}`], scenario.history());
-  return died;
+  return died();
 }

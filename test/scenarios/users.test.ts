@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { Deps } from '../../src/controller/deps.ts';
 import { DEFAULT_POLICY } from '../../src/decide/policy.ts';
 import { err, ok } from '../../src/result.ts';
@@ -7,6 +7,7 @@ import type { NamespaceCredentials } from '../../src/secrets/secrets.ts';
 import { marker } from '../../src/slurm/identity.ts';
 import { deployment } from '../gen/deployment.ts';
 import type { Moment } from '../gen/plug.ts';
+import { diesAtEachCall, killedAt } from './deaths.ts';
 import { createScenario, type Scenario, type ScenarioOptions } from './scenario.ts';
 
 /** The operator is `vllm` to SLURM, and the namespace whom `become` says. */
@@ -134,31 +135,15 @@ test('a stranger’s job of our name and marker is no job of ours, and is left a
   assert.equal(left?.phase, 'running');
 });
 
-describe('an operator killed at any of its calls, whose namespace becomes another user meanwhile', () => {
-  for (const when of ['before', 'after'] as const) {
-    it(`killed ${when} each call of a whole life in turn, leaves no job, and doubles none`, async () => {
-      let point = 1;
-      while (await survives(point, when)) point += 1;
-      assert.ok(point > 20, 'a life takes many calls');
-    });
-  }
+describe('an operator killed at any of its calls, whose namespace becomes another user meanwhile, leaves no job, and doubles none', () => {
+  diesAtEachCall(survives);
 });
 
 /** @returns whether a life has so many calls at all */
 async function survives(point: number, when: Moment): Promise<boolean> {
   const scenario = scene();
   scenario.start();
-  scenario.operator().killAt(point, when);
-  let died = false;
-  const reach = async (what: string, isSo: () => boolean) => {
-    await scenario.until(`${what}, or a death`, () => !scenario.operator().alive() || isSo());
-    if (scenario.operator().alive()) return;
-    await scenario.advance(7_000);
-    scenario.become('bob');
-    scenario.start();
-    died = true;
-    await scenario.until(`${what} after death ${when} call ${point}`, isSo);
-  };
+  const { died, reach } = killedAt(scenario, point, when, () => scenario.become('bob'));
   scenario.apply('chat', deployment());
   await reach('it is ready', () => scenario.isReady('chat'));
   // Only who is known can end what is left of alice's.
@@ -169,5 +154,5 @@ async function survives(point: number, when: Moment): Promise<boolean> {
     return scenario.resource('chat') === undefined;
   });
   assert.deepEqual(scenario.cluster.inspect.live(), [], scenario.history());
-  return died;
+  return died();
 }
