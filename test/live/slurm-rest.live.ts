@@ -194,4 +194,19 @@ for (const version of BED_VERSIONS)
       assert.deepEqual(await slurm.cancel({ ...second, as: games }), { ok: true, value: undefined });
       await until('both have ended', async () => (await usersIn(slurm.listJobs())).length === 0 || undefined);
     });
+
+    test('an accounting that is away says so within an answer of 200: no jobs are concluded from it', async (t) => {
+      if (why !== undefined) return t.skip(why);
+      const past = () => slurm.history(['vllm.contract.shared.r0.a1'], systemClock.now() - 3_600_000);
+      await until('accounting knows the job', async () => {
+        const known = await past();
+        return (known.ok && known.value.length > 0) || undefined;
+      });
+      await bed.stopAccounting();
+      const lost = await past();
+      assert.deepEqual([lost.ok, !lost.ok && lost.error.kind], [false, 'unreachable']);
+      assert.ok((await slurm.listJobs()).ok, 'the queue is another matter');
+      await bed.startAccounting();
+      await until('accounting knows it again', async () => (await past()).ok || undefined);
+    });
   });
